@@ -1,17 +1,31 @@
+/** Hardhat: compiler from npm, two profiles, the simulated network, and the `deploy` task. */
 import hardhatMocha from '@nomicfoundation/hardhat-mocha'
 import hardhatNetworkHelpers from '@nomicfoundation/hardhat-network-helpers'
 import hardhatViem from '@nomicfoundation/hardhat-viem'
 import hardhatViemAssertions from '@nomicfoundation/hardhat-viem-assertions'
-import { defineConfig } from 'hardhat/config'
+import { defineConfig, task } from 'hardhat/config'
 
 // solc runs from npm's package: nothing is downloaded at build time.
 const solc = { version: '0.8.37', path: `${import.meta.dirname}/node_modules/solc/soljson.js` }
+// storageLayout and ast feed scripts/layouts.ts: the second holds the ERC-7201 structs that the first does not list.
+const outputSelection = { '*': { '*': ['storageLayout'], '': ['ast'] } }
+
+// The production profile (viaIR; what public networks get and what gas is measured with) keeps its own artifacts beside the default ones.
+const production = process.env['TRELLIS_PROFILE'] === 'production'
+
+const deploy = task('deploy', 'Deploys or resumes the contracts on the network of deploy/networks/<network>.json')
+  .addFlag({ name: 'json', description: 'Print the addresses as one line of JSON' })
+  .setAction(() => import('./deploy/task.ts'))
+  .build()
 
 export default defineConfig({
   plugins: [hardhatMocha, hardhatNetworkHelpers, hardhatViem, hardhatViemAssertions],
+  tasks: [deploy],
+  paths: production ? { artifacts: 'build/production/artifacts', cache: 'build/production/cache' } : {},
   solidity: {
+    npmFilesToBuild: ['@openzeppelin/contracts/access/manager/AccessManager.sol', '@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol'],
     profiles: {
-      default: { ...solc, settings: { evmVersion: 'osaka', optimizer: { enabled: true, runs: 200 } } },
+      default: { ...solc, settings: { evmVersion: 'osaka', optimizer: { enabled: true, runs: 200 }, outputSelection } },
       production: { ...solc, settings: { evmVersion: 'osaka', viaIR: true, optimizer: { enabled: true, runs: 10_000 } } },
     },
   },
