@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Configuration fields that more than one service has, with their defaults. */
+import { z } from 'zod'
+
+/** An Ethereum address; lower-cased. */
+export const addressField = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{40}$/, 'an address (0x and 40 hex digits) was expected')
+  .transform((text) => text.toLowerCase() as `0x${string}`)
+
+/** A uint64 as a decimal string (a number is taken too), given out as bigint. */
+export const idField = z
+  .union([z.string().regex(/^[0-9]{1,20}$/, 'a decimal id was expected'), z.int().nonnegative()])
+  .transform((value) => BigInt(value))
+
+export const urlField = z.url({ protocol: /^https?$/, error: 'an http or https URL was expected' })
+
+/** How a service treats its chain. One per chain, the same for all services. */
+export const chainPolicyFields = {
+  /** Blocks on top of one before what it holds counts; 0 takes the newest block. */
+  confirmations: z.int().min(0).max(1_000).default(0),
+  /** Milliseconds between looks at the chain. */
+  pollMs: z.int().min(20).max(60_000).default(500),
+  /** Deepest reorganisation that is undone by itself, in blocks. */
+  reorgDepth: z.int().min(1).max(10_000).default(64),
+}
+
+/** The chain of a service: RPC, the addresses file of its deployment, the policy. */
+export const chainField = z
+  .strictObject({
+    rpcUrl: urlField.default('http://127.0.0.1:8545'),
+    /** Addresses file of the deployment: {chainId, genesisHash, kind, contracts}. */
+    addressesFile: z.string().min(1).default('.trellis/addresses/31337.json'),
+    ...chainPolicyFields,
+  })
+  .prefault({})
+
+/** The HTTP door of a service. */
+export function httpField(port: number) {
+  return z
+    .strictObject({
+      hostname: z.string().min(1).default('127.0.0.1'),
+      /** 0 takes a free port. */
+      port: z.int().min(0).max(65_535).default(port),
+      /** Further Host header values that are answered, with port, for a service behind a proxy. */
+      allowedHosts: z.array(z.string().min(1)).default([]),
+    })
+    .prefault({})
+}
+
+/** A signing key: an encrypted keystore (v3 JSON) with its password file, or on local networks a hex key file, mode 0600. */
+export const keyFields = {
+  keyFile: z.string().min(1),
+  passwordFile: z.string().min(1).optional(),
+}
+
+export const logLevelField = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info')

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The frame of a service: configuration, log, metrics, start, signals, stop. */
+import type { z } from 'zod'
+import { loadConfig, type ConfigSources } from './config.ts'
+import { TrellisError, toTrellisError } from './errors.ts'
+import { createLog, type Logger, type LogLevel } from './log.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+
+/** What a service is given besides its configuration. */
+export interface ServiceContext {
+  log: Logger
+  metrics: Metrics
+  /** Aborts when the service should stop. */
+  signal: AbortSignal
+  /** Ends the process with this error, after a clean stop. For what no retry can cure (CHAIN_RESET). */
+  fail: (error: unknown) => void
+}
+
+export interface RunningService {
+  stop(): Promise<void>
+  /** Where it listens, when it does. */
+  url?: string
+}
+
+export interface Service<S extends z.ZodObject = z.ZodObject> {
+  name: string
+  config: S
+  start(config: z.output<S>, context: ServiceContext): Promise<RunningService>
+}
+
+/** Names a service, with types inferred from its configuration schema. */
+export function defineService<S extends z.ZodObject>(service: Service<S>): Service<S> {
+  return service
+}
+
+/** Longest time a stop may take before the process leaves anyway. Everything durable survives that, as it survives kill -9. */
+const stopLimitMs = 10_000
+
+/**
+ * Runs a service until SIGINT or SIGTERM, then stops it and resolves with the exit code.
+ * Configuration mistakes and failed starts are printed as what, why and next on stderr.
+ */
+export async function runService<S extends z.ZodObject>(service: Service<S>, sources: ConfigSources): Promise<number> {
+  const abort = new AbortController()
+  let failure: TrellisError | null = null
+  const fail = (error: unknown): void => {
+    failure ??= toTrellisError(error)
+    abort.abort()
+  }
+  const onSignal = (): void => abort.abort()
+  process.once('SIGINT', onSignal)
+  process.once('SIGTERM', onSignal)
+
+  let log: Logger | null = null
+  let running: RunningService | null = null
+  try {
+    const config = loadConfig(service.name, service.config, sources)
+    log = createLog(service.name, (config as { logLevel?: LogLevel }).logLevel)
+    const metrics = createMetrics(service.name)
+    running = await service.start(config, { log, metrics, signal: abort.signal, fail })
+    log.info({ url: running.url }, 'started')
+    if (!abort.signal.aborted) await new Promise((resolve) => abort.signal.addEventListener('abort', resolve, { once: true }))
+    log.info('stopping')
+  } catch (error) {
+    fail(error)
+  } finally {
+    process.off('SIGINT', onSignal)
+    process.off('SIGTERM', onSignal)
+  }
+  if (running !== null && !(await stopped(running))) log?.error({ limitMs: stopLimitMs }, 'the stop took too long')
+  if (failure === null) {
+    log?.info('stopped')
+    return 0
+  }
+  process.stderr.write(`${(failure as TrellisError).format()}\n`)
+  return 1
+}
+
+async function stopped(running: RunningService): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), stopLimitMs)
+  })
+  const stop = running.stop().then(
+    () => true as const,
+    () => false as const,
+  )
+  const done = await Promise.race([stop, limit])
+  clearTimeout(timer)
+  return done
+}
