@@ -30,6 +30,9 @@ interface IDeviceNFT is IERC721 {
     /// @notice Names the collection; the caller becomes its owner.
     function initialize(string calldata name_, string calldata symbol_) external;
 
+    /// @notice Names the collection and its owner: for a proxy that a factory creates, where the caller is the factory.
+    function initialize(string calldata name_, string calldata symbol_, address owner_) external;
+
     /// @notice Makes `minter` a minter of at most `minterAllowedAmount` tokens. Owner only.
     function configureMinter(address minter, uint256 minterAllowedAmount) external;
 

@@ -29,6 +29,9 @@ interface IIoID is IERC721Enumerable {
     /// @notice The device has a live ioID already.
     error IoID_DeviceExists(address device, uint256 id);
 
+    /// @notice An index is not below the count (ERC-6093 style, as OpenZeppelin names it).
+    error ERC721OutOfBoundsIndex(address owner, uint256 index);
+
     /// @notice The page starts behind a device that the project does not list.
     error IoID_NotListed(uint256 projectId, address start);
 
@@ -104,6 +107,9 @@ interface IIoID is IERC721Enumerable {
 
     /// @notice Wallet of an ioID and its DID; the DID is empty when the ioID is not live.
     function wallet(uint256 id) external view returns (address wallet_, string memory did_);
+
+    /// @notice Wallet of an ioID, live or not, and nothing else: cheap.
+    function walletOf(uint256 id) external view returns (address);
 
     /// @notice Wallet of a live device by its exact DID string, 0 otherwise.
     function wallet(string calldata did_) external view returns (address);

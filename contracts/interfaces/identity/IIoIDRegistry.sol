@@ -100,12 +100,12 @@ interface IIoIDRegistry {
 
     /// @notice Registers a device. Typed data, both sign the same `Register` (see `Registration`).
     /// @dev The device NFT goes from `user` into the device's wallet; `user` approved this contract for it.
-    /// @param nonceDeadline  Unix seconds after which the signatures are void.
+    /// @param deadline  Unix seconds after which the signatures are void.
     /// @param deviceSignature  By the device's key, 65 bytes r||s||v.
     /// @param userSignature  By `user` (ERC-1271 for contracts); empty when caller is the user or his relayer.
     function register(
         Registration calldata registration,
-        uint256 nonceDeadline,
+        uint256 deadline,
         bytes calldata deviceSignature,
         bytes calldata userSignature
     ) external payable;
@@ -226,7 +226,7 @@ interface IIoIDRegistry {
     /// @notice Nonce that the next signature over the device names.
     function nonces(address device) external view returns (uint256);
 
-    /// @notice EIP-712 digest of `Permit(owner, nonces(device))`.
+    /// @notice EIP-712 struct hash (not the digest: v1's shape) of `Permit(owner, nonces(device))`.
     function permitHash(address owner, address device) external view returns (bytes32);
 
     /// @notice Whether a live device was registered with this device NFT.

@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+// solhint-disable gas-custom-errors
+// v1 clients match on these strings.
+
+import {AccessManagedUpgradeable} from "@openzeppelin/contracts-upgradeable/access/manager/AccessManagedUpgradeable.sol";
+import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
+import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {IIoID} from "../interfaces/identity/IIoID.sol";
+import {IIoIDRegistry} from "../interfaces/identity/IIoIDRegistry.sol";
+import {IIoIDStore} from "../interfaces/identity/IIoIDStore.sol";
+import {DeviceDid} from "../libraries/DeviceDid.sol";
+import {PackedString} from "../libraries/PackedString.sol";
+
+/// @title Registry of devices (see IIoIDRegistry).
+contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeable {
+    struct Record {
+        /// @dev nonce (40 bits) | ioID, 0 when not registered (40) | flags (8) | URI length (16) | its first 19 bytes.
+        uint256 head;
+        bytes32 hash;
+        mapping(uint256 => bytes32) uriTail;
+    }
+
+    /// @dev What became of an address as a key; unwritten for a first key that was never rotated away.
+    struct Key {
+        address device;
+        bool retired;
+    }
+
+    /// @custom:storage-location erc7201:trellis.storage.IoIDRegistry
+    struct Storage {
+        IIoIDStore store;
+        bool legacyPermits;
+        mapping(address device => Record) records;
+        mapping(address device => address) signers;
+        mapping(address key => Key) keys;
+        /// @dev ioID that a device NFT was last registered with: used while that ioID lives.
+        mapping(address deviceContract => mapping(uint256 tokenId => uint256 id)) nftIds;
+        mapping(address user => mapping(address relayer => bool)) relayers;
+    }
+
+    // keccak256(abi.encode(uint256(keccak256("trellis.storage.IoIDRegistry")) - 1)) & ~bytes32(uint256(0xff))
+    bytes32 private constant STORAGE = 0xf3ace51781f6f4198a8a42d14606958a2ee238acead8a93fcb1301ace3d59e00;
+
+    bytes32 private constant DOMAIN_TYPE = keccak256(
+        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+    );
+    bytes32 private constant PERMIT_TYPE = keccak256("Permit(address owner,uint256 nonce)");
+    bytes32 private constant REGISTER_TYPE = keccak256(
+        "Register(address deviceContract,uint256 tokenId,address user,address device,bytes32 hash,string uri,uint256 nonce,uint256 deadline)"
+    );
+    bytes32 private constant UPDATE_TYPE = keccak256(
+        "Update(address device,bytes32 hash,string uri,uint256 nonce,uint256 deadline)"
+    );
+    bytes32 private constant MIGRATE_TYPE = keccak256(
+        "Migrate(address device,address user,uint256 nonce,uint256 deadline)"
+    );
+    bytes32 private constant REMOVE_TYPE = keccak256("Remove(address device,uint256 nonce,uint256 deadline)");
+    bytes32 private constant ROTATE_TYPE = keccak256(
+        "Rotate(address device,address newSigner,uint256 nonce,uint256 deadline)"
+    );
+
+    uint256 private constant U40 = type(uint40).max;
+    uint256 private constant ROTATED = 1 << 80;
+    uint256 private constant URI_LOW = 104;
+
+    address private immutable _initialAuthority;
+    /// @dev In the code and not in storage: every call reads it, and it never changes.
+    IIoID private immutable _ioID;
+
+    modifier before(uint256 deadline) {
+        if (block.timestamp > deadline) revert IoIDRegistry_Expired(deadline, block.timestamp);
+        _;
+    }
+
+    modifier legacy() {
+        if (!_storage().legacyPermits) revert IoIDRegistry_LegacyClosed();
+        _;
+    }
+
+    /// @param authority_  AccessManager that instances start under.
+    constructor(address authority_, address ioID_) {
+        _initialAuthority = authority_;
+        _ioID = IIoID(ioID_);
+        _disableInitializers();
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function initialize(address ioIDStore_, address ioID_) external initializer {
+        if (ioID_ != address(_ioID)) revert IoIDRegistry_OtherIoID(ioID_);
+        __AccessManaged_init(_initialAuthority);
+        _storage().legacyPermits = true;
+        _setStore(ioIDStore_);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function register(
+        address deviceContract,
+        uint256 tokenId,
+        address device,
+        bytes32 hash,
+        string calldata uri,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external payable {
+        _checkPermit(msg.sender, device, v, r, s);
+        _register(deviceContract, tokenId, msg.sender, device, hash, uri);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function register(
+        address deviceContract,
+        uint256 tokenId,
+        address user,
+        address device,
+        bytes32 hash,
+        string calldata uri,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external payable {
+        _checkCaller(user);
+        _checkPermit(user, device, v, r, s);
+        _register(deviceContract, tokenId, user, device, hash, uri);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function register(
+        Registration calldata registration,
+        uint256 deadline,
+        bytes calldata deviceSignature,
+        bytes calldata userSignature
+    ) external payable before(deadline) {
+        address device = registration.device;
+        uint256 head = _storage().records[device].head;
+        bytes32 digest = _registrationDigest(registration, head & U40, deadline);
+        _checkKey(_signer(device, head), digest, deviceSignature);
+        _checkConsent(registration.user, digest, userSignature);
+        _register(
+            registration.deviceContract,
+            registration.tokenId,
+            registration.user,
+            device,
+            registration.hash,
+            registration.uri
+        );
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function update(address device, bytes32 hash, string calldata uri, uint8 v, bytes32 r, bytes32 s) external legacy {
+        (address owner, uint256 head) = _legacy(device, v, r, s);
+        _update(device, owner, head, hash, uri);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function update(
+        address device,
+        bytes32 hash,
+        string calldata uri,
+        uint256 deadline,
+        bytes calldata deviceSignature,
+        bytes calldata ownerSignature
+    ) external before(deadline) {
+        (address owner, uint256 head) = _live(device);
+        bytes32 digest = _digest(
+            keccak256(abi.encode(UPDATE_TYPE, device, hash, keccak256(bytes(uri)), head & U40, deadline))
+        );
+        _checkKey(_signer(device, head), digest, deviceSignature);
+        _checkConsent(owner, digest, ownerSignature);
+        _update(device, owner, head, hash, uri);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function migrate(address device, address user, uint8 v, bytes32 r, bytes32 s) external legacy {
+        (, uint256 head) = _legacy(device, v, r, s);
+        _migrate(device, head, user);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function migrate(
+        address device,
+        address user,
+        uint256 deadline,
+        bytes calldata deviceSignature,
+        bytes calldata ownerSignature
+    ) external before(deadline) {
+        (address owner, uint256 head) = _live(device);
+        bytes32 digest = _digest(keccak256(abi.encode(MIGRATE_TYPE, device, user, head & U40, deadline)));
+        _checkKey(_signer(device, head), digest, deviceSignature);
+        _checkConsent(owner, digest, ownerSignature);
+        _migrate(device, head, user);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function remove(address device, uint8 v, bytes32 r, bytes32 s) external legacy {
+        (address owner, uint256 head) = _legacy(device, v, r, s);
+        _remove(device, owner, head);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function remove(
+        address device,
+        uint256 deadline,
+        bytes calldata deviceSignature,
+        bytes calldata ownerSignature
+    ) external before(deadline) {
+        (address owner, uint256 head) = _live(device);
+        bytes32 digest = _digest(keccak256(abi.encode(REMOVE_TYPE, device, head & U40, deadline)));
+        _checkKey(_signer(device, head), digest, deviceSignature);
+        _checkConsent(owner, digest, ownerSignature);
+        _remove(device, owner, head);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function rotate(
+        address device,
+        address newSigner,
+        uint256 deadline,
+        bytes calldata newSignerSignature,
+        bytes calldata ownerSignature
+    ) external before(deadline) {
+        Storage storage $ = _storage();
+        (address owner, uint256 head) = _live(device);
+        bytes32 digest = _digest(keccak256(abi.encode(ROTATE_TYPE, device, newSigner, head & U40, deadline)));
+        _checkKey(newSigner, digest, newSignerSignature);
+        _checkConsent(owner, digest, ownerSignature);
+
+        // Fresh means: never a key of any device, and never an identifier (whose head keeps its nonce for ever).
+        if ($.keys[newSigner].device != address(0)) revert IoIDRegistry_KeyTaken(newSigner, $.keys[newSigner].device);
+        if ($.records[newSigner].head != 0) revert IoIDRegistry_KeyTaken(newSigner, newSigner);
+        address oldSigner = _signer(device, head);
+        $.keys[oldSigner] = Key(device, true);
+        $.keys[newSigner] = Key(device, false);
+        $.signers[device] = newSigner;
+        $.records[device].head = (head | ROTATED) + 1;
+        emit RotateSigner(device, oldSigner, newSigner);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function setRelayer(address relayer, bool allowed) external {
+        _storage().relayers[msg.sender][relayer] = allowed;
+        emit SetRelayer(msg.sender, relayer, allowed);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function cancelNonce(address device) external {
+        (address owner, uint256 head) = _live(device);
+        _checkCaller(owner);
+        _storage().records[device].head = head + 1;
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function setIoIDStore(address ioIDStore_) external restricted {
+        _setStore(ioIDStore_);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function setLegacyPermits(bool open) external restricted {
+        _storage().legacyPermits = open;
+        emit SetLegacyPermits(open);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function signerOf(address device) external view returns (address) {
+        uint256 head = _storage().records[device].head;
+        return _id(head) == 0 ? address(0) : _signer(device, head);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function deviceOfSigner(address signer) external view returns (address) {
+        Storage storage $ = _storage();
+        Key memory key = $.keys[signer];
+        if (key.retired) return address(0);
+        address device = key.device == address(0) ? signer : key.device;
+        return _id($.records[device].head) == 0 ? address(0) : device;
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function isRetired(address signer) external view returns (bool) {
+        return _storage().keys[signer].retired;
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function isRelayer(address user, address relayer) external view returns (bool) {
+        return _storage().relayers[user][relayer];
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function legacyPermits() external view returns (bool) {
+        return _storage().legacyPermits;
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function EIP712DOMAIN_TYPEHASH() external pure returns (bytes32) {
+        return DOMAIN_TYPE;
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function METHOD() external pure returns (string memory) {
+        return DeviceDid.METHOD;
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function deviceTokenId(address device) external view returns (uint256) {
+        return _id(_existing(device).head);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function documentHash(address device) external view returns (bytes32) {
+        return _existing(device).hash;
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function documentID(address device) external pure returns (string memory) {
+        return DeviceDid.toString(device);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function documentURI(address device) external view returns (string memory) {
+        Record storage record = _existing(device);
+        return PackedString.read(record.uriTail, record.head, URI_LOW);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function exists(address device) external view returns (bool) {
+        return _id(_storage().records[device].head) != 0;
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function ioID() external view returns (address) {
+        return address(_ioID);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function ioIDStore() external view returns (address) {
+        return address(_storage().store);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function nonces(address device) external view returns (uint256) {
+        return _storage().records[device].head & U40;
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function permitHash(address owner, address device) external view returns (bytes32) {
+        return keccak256(abi.encode(PERMIT_TYPE, owner, _storage().records[device].head & U40));
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function registeredNFT(address deviceContract, uint256 tokenId) external view returns (bool) {
+        return _isLive(_storage().nftIds[deviceContract][tokenId]);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function DOMAIN_SEPARATOR() public view returns (bytes32) {
+        return
+            keccak256(abi.encode(DOMAIN_TYPE, keccak256("ioIDRegistry"), keccak256("1"), block.chainid, address(this)));
+    }
+
+    /// @dev Consents are checked. The device contract is the project's and may call back: it is called last.
+    function _register(
+        address deviceContract,
+        uint256 tokenId,
+        address user,
+        address device,
+        bytes32 hash,
+        string calldata uri
+    ) private {
+        Storage storage $ = _storage();
+        Record storage record = $.records[device];
+        uint256 head = record.head;
+        require(device != address(0), "device is the zero address");
+        require(!_isLive($.nftIds[deviceContract][tokenId]), "nft already used");
+        require(IERC721(deviceContract).ownerOf(tokenId) == user, "invalid device nft owner");
+        require(_id(head) == 0, "device exists");
+        require(hash != bytes32(0), "empty hash");
+        // An address that became the key of another device is no identifier of its own any more.
+        address keyOf = $.keys[device].device;
+        if (keyOf != address(0) && keyOf != device) revert IoIDRegistry_KeyTaken(device, keyOf);
+
+        uint256 projectId = $.store.deviceContractProject(deviceContract);
+        require(projectId != 0, "invalid project");
+        $.store.activeIoID{value: msg.value}(projectId);
+
+        uint256 id = _ioID.mint(projectId, device, user);
+        record.hash = hash;
+        record.head = PackedString.write(record.uriTail, (head + 1) | (id << 40), URI_LOW, uri);
+        $.nftIds[deviceContract][tokenId] = id;
+        emit NewDevice(device, user, hash, uri);
+        IERC721(deviceContract).safeTransferFrom(user, _ioID.walletOf(id), tokenId);
+    }
+
+    function _update(address device, address owner, uint256 head, bytes32 hash, string calldata uri) private {
+        require(hash != bytes32(0), "empty hash");
+        Record storage record = _storage().records[device];
+        record.hash = hash;
+        record.head = PackedString.write(record.uriTail, head + 1, URI_LOW, uri);
+        emit UpdateDevice(device, owner, hash, uri);
+    }
+
+    function _migrate(address device, uint256 head, address user) private {
+        _storage().records[device].head = head + 1;
+        _ioID.migrate(_id(head), user);
+        emit Migrate(device, user);
+    }
+
+    function _remove(address device, address owner, uint256 head) private {
+        // Keeps nonce and flags: signatures and retired keys of before stay void after a new registration.
+        _storage().records[device].head = (head & (U40 | (0xff << 80))) + 1;
+        _ioID.removeDID(device);
+        emit RemoveDevice(device, owner);
+    }
+
+    function _setStore(address ioIDStore_) private {
+        require(ioIDStore_ != address(0), "zero address");
+        _storage().store = IIoIDStore(ioIDStore_);
+        emit SetIoIdStore(ioIDStore_);
+    }
+
+    /// @dev Owner as caller (or his relayer) and the device's permit for that owner.
+    function _legacy(address device, uint8 v, bytes32 r, bytes32 s) private view returns (address owner, uint256 head) {
+        (owner, head) = _live(device);
+        _checkCaller(owner);
+        _checkPermit(owner, device, v, r, s);
+    }
+
+    function _live(address device) private view returns (address owner, uint256 head) {
+        head = _existing(device).head;
+        owner = _ioID.ownerOf(_id(head));
+    }
+
+    function _existing(address device) private view returns (Record storage record) {
+        record = _storage().records[device];
+        require(_id(record.head) != 0, "device not exists");
+    }
+
+    function _isLive(uint256 id) private view returns (bool) {
+        return id != 0 && _ioID.formerOwnerOf(id) == address(0);
+    }
+
+    function _signer(address device, uint256 head) private view returns (address) {
+        return head & ROTATED == 0 ? device : _storage().signers[device];
+    }
+
+    function _checkPermit(address owner, address device, uint8 v, bytes32 r, bytes32 s) private view {
+        uint256 head = _storage().records[device].head;
+        bytes32 digest = _digest(keccak256(abi.encode(PERMIT_TYPE, owner, head & U40)));
+        (address signer, ECDSA.RecoverError failed, ) = ECDSA.tryRecover(digest, v, r, s);
+        require(failed == ECDSA.RecoverError.NoError && signer == _signer(device, head), "invalid signature");
+    }
+
+    function _checkKey(address key, bytes32 digest, bytes calldata signature) private pure {
+        (address signer, ECDSA.RecoverError failed, ) = ECDSA.tryRecoverCalldata(digest, signature);
+        require(failed == ECDSA.RecoverError.NoError && signer == key, "invalid signature");
+    }
+
+    function _checkCaller(address user) private view {
+        if (msg.sender != user && !_storage().relayers[user][msg.sender]) {
+            revert IoIDRegistry_NoConsent(user, msg.sender);
+        }
+    }
+
+    function _checkConsent(address user, bytes32 digest, bytes calldata signature) private view {
+        if (signature.length == 0) _checkCaller(user);
+        else if (!SignatureChecker.isValidSignatureNowCalldata(user, digest, signature)) {
+            revert IoIDRegistry_NoConsent(user, msg.sender);
+        }
+    }
+
+    function _registrationDigest(
+        Registration calldata registration,
+        uint256 nonce,
+        uint256 deadline
+    ) private view returns (bytes32) {
+        bytes32 uriHash = keccak256(bytes(registration.uri));
+        return
+            _digest(
+                keccak256(
+                    abi.encode(
+                        REGISTER_TYPE,
+                        registration.deviceContract,
+                        registration.tokenId,
+                        registration.user,
+                        registration.device,
+                        registration.hash,
+                        uriHash,
+                        nonce,
+                        deadline
+                    )
+                )
+            );
+    }
+
+    function _digest(bytes32 structHash) private view returns (bytes32) {
+        return keccak256(abi.encodePacked(hex"1901", DOMAIN_SEPARATOR(), structHash));
+    }
+
+    function _id(uint256 head) private pure returns (uint256) {
+        return (head >> 40) & U40;
+    }
+
+    function _authorizeUpgrade(address logic) internal override restricted {
+        if (IIoIDRegistry(logic).ioID() != address(_ioID)) revert IoIDRegistry_OtherIoID(IIoIDRegistry(logic).ioID());
+    }
+
+    function _storage() private pure returns (Storage storage $) {
+        assembly {
+            $.slot := STORAGE
+        }
+    }
+}
