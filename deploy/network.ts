@@ -35,6 +35,8 @@ export const networkSchema = z
     feeReceiver: z.union([z.literal('deployer'), address]),
     /** A prover whose last heartbeat is older is Offline. */
     heartbeatTtlSeconds: seconds.min(10).max(86_400),
+    /** Accounts that may assign tasks for the projects that name them coordinator. */
+    operators: z.array(address).max(32),
     /** Token that escrow is paid in: an address, or "test-token" to deploy the mintable one (local networks only). */
     token: z.union([z.literal('test-token'), address]),
   })

@@ -112,7 +112,7 @@ export function termsToJson(terms: Terms): TermsJson {
 export function termsFromJson(json: unknown): Terms {
   const source = (json !== null && typeof json === 'object' ? json : {}) as Record<string, unknown>
   const bad: string[] = []
-  const entries = termsComponents.map(({ name }) => {
+  const entries = termsComponents.map(({ name }): [string, unknown] => {
     const value = source[name]
     if (wide.has(name)) {
       if (typeof value === 'string' && /^-?[0-9]{1,29}$/.test(value)) return [name, BigInt(value)]
@@ -129,5 +129,5 @@ export function termsFromJson(json: unknown): Terms {
       details: { fields: bad },
     })
   }
-  return Object.fromEntries(entries)
+  return Object.fromEntries(entries) as unknown as Terms
 }

@@ -30,7 +30,6 @@ interface ITaskEscrow {
     error TaskEscrow_ZeroAddress();
     error TaskEscrow_ZeroAmount();
     error TaskEscrow_NothingToClaim(address token, address account);
-    error TaskEscrow_UnknownProject(uint256 projectId);
     error TaskEscrow_NoHold(bytes32 taskId);
     error TaskEscrow_OverHold(bytes32 taskId, uint256 hold, uint256 due);
     /// @notice The caller must send more gas, so that a push can only fail by the token's own doing.

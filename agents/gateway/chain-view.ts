@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What the gateway needs to know from the chain, and the view that reads it with a cache that follows the chain's events. */
+import { type Hex as ViemHex, parseAbi } from 'viem'
+import type { Point } from '../crypto/babyjubjub.ts'
+import type { ChainClient } from '../kit/chain.ts'
+import type { Next } from '../kit/lifecycle.ts'
+import type { Address, DeviceId, ProjectId, TermsId } from '../protocol/ids.ts'
+import type { Terms } from '../protocol/terms.ts'
+import { BoundedCache } from './bounded-cache.ts'
+
+/** A project with its terms in force. */
+export interface ProjectFacts {
+  version: number
+  termsId: TermsId
+  terms: Terms
+}
+
+/** What the registry says of a device. `signer` is the key that signs for it now, lower case. */
+export type DeviceFacts = { status: 'unknown' } | { status: 'removed' } | { status: 'live'; project: bigint; signer: Address }
+
+/** Answers are at most one poll of the chain old. Every method rejects with RPC_FAILED when the chain does not answer. */
+export interface ChainView {
+  /** Undefined for a project without published terms. */
+  project(project: ProjectId): Promise<ProjectFacts | undefined>
+  device(device: DeviceId): Promise<DeviceFacts>
+  /** The data key that signs this window of a live device. */
+  dataKey(device: DeviceId, window: number): Promise<Point | undefined>
+  /** True for a key that signed for a device once and was rotated away. */
+  isRetired(key: Address): Promise<boolean>
+}
+
+/** Contracts that the view reads. */
+export interface ViewContracts {
+  ioIDRegistry: Address
+  ioID: Address
+  dataKeyRegistry: Address
+  projectStore: Address
+  /** Block of the registry's deployment: no event is older. */
+  fromBlock: bigint
+}
+
+const registryAbi = parseAbi([
+  'function signerOf(address device) view returns (address)',
+  'function isRetired(address signer) view returns (bool)',
+  'event RemoveDevice(address indexed device, address owner)',
+])
+const ioIDAbi = parseAbi(['function deviceProject(address device) view returns (uint256)'])
+const dataKeyAbi = parseAbi([
+  'struct Point { uint256 x; uint256 y; }',
+  'function keyAt(address device, uint32 window) view returns (Point key, uint256 commitment)',
+])
+const projectStoreAbi = parseAbi([
+  'struct Terms { bytes32 programId; uint64 channel; int64 rangeMin; uint24 rangeMax; uint24 threshold; uint8 decimals; uint96 pricePerReading; uint96 proverFee; uint96 sequencerFee; address token; address receiver; uint32 dappGas; uint8 clock; uint40 clockOrigin; uint40 clockStart; uint32 clockSpeed; uint32 taskSeconds; uint32 maxAge; uint32 maxSkew; }',
+  'function termsVersion(uint256 projectId) view returns (uint32)',
+  'function terms(uint256 projectId, uint32 version) view returns (Terms)',
+  'function termsIdOf(uint256 projectId, uint32 version) view returns (bytes32)',
+])
+
+const ZERO = `0x${'0'.repeat(40)}`
+/** Entries of each cache. A registered device costs about 300 bytes. */
+const CACHE_ENTRIES = 100_000
+/** Most blocks whose events are asked for at once; after a longer pause it is cheaper to forget. */
+const LOG_RANGE = 1_000n
+
+export interface FollowingView extends ChainView {
+  /** Looks for new blocks once and forgets what they changed. @throws TrellisError RPC_FAILED | CHAIN_RESET */
+  follow(): Promise<Next>
+}
+
+/** A view over a chain. Nothing is read until somebody asks. */
+export function createChainView(chain: ChainClient, contracts: ViewContracts): FollowingView {
+  const client = chain.public
+  const projects = new BoundedCache<string, ProjectFacts | undefined>(CACHE_ENTRIES)
+  const devices = new BoundedCache<string, DeviceFacts>(CACHE_ENTRIES)
+  // A key holds for one window at least; the windows of a device are few between two looks.
+  const dataKeys = new BoundedCache<string, Map<number, Point | undefined>>(CACHE_ENTRIES)
+  const retired = new BoundedCache<string, boolean>(CACHE_ENTRIES)
+  let seen: { block: bigint; hash: ViemHex } | undefined
+  // An answer asked for before a change may arrive after the change was seen: it is given out but not kept.
+  let generation = 0
+
+  const forgetAll = (): void => {
+    for (const cache of [projects, devices, dataKeys, retired]) cache.clear()
+  }
+
+  const read = async <T>(cache: BoundedCache<string, T>, key: string, load: () => Promise<T>): Promise<T> => {
+    if (cache.has(key)) return cache.get(key) as T
+    const asked = generation
+    const value = await load()
+    if (asked === generation) cache.set(key, value)
+    return value
+  }
+
+  const wasRemoved = async (device: DeviceId): Promise<boolean> => {
+    const event = registryAbi[2]
+    const logs = await client.getLogs({ address: contracts.ioIDRegistry, event, args: { device }, fromBlock: contracts.fromBlock })
+    return logs.length > 0
+  }
+
+  return {
+    project: (project) =>
+      read(projects, project.toString(), async () => {
+        const store = { address: contracts.projectStore, abi: projectStoreAbi } as const
+        const version = await client.readContract({ ...store, functionName: 'termsVersion', args: [project] })
+        if (version === 0) return undefined
+        const [terms, termsId] = await Promise.all([
+          client.readContract({ ...store, functionName: 'terms', args: [project, version] }),
+          client.readContract({ ...store, functionName: 'termsIdOf', args: [project, version] }),
+        ])
+        return { version, termsId: termsId as TermsId, terms }
+      }),
+
+    device: (device) =>
+      read(devices, device, async () => {
+        const [signer, project] = await Promise.all([
+          client.readContract({ address: contracts.ioIDRegistry, abi: registryAbi, functionName: 'signerOf', args: [device] }),
+          client.readContract({ address: contracts.ioID, abi: ioIDAbi, functionName: 'deviceProject', args: [device] }),
+        ])
+        if (signer !== ZERO) return { status: 'live', project, signer: signer.toLowerCase() as Address }
+        return { status: (await wasRemoved(device)) ? 'removed' : 'unknown' }
+      }),
+
+    async dataKey(device, window) {
+      const known = await read(dataKeys, device, async () => new Map<number, Point | undefined>())
+      if (known.has(window)) return known.get(window)
+      const args = [device, window] as const
+      const [key, commitment] = await client.readContract({
+        address: contracts.dataKeyRegistry,
+        abi: dataKeyAbi,
+        functionName: 'keyAt',
+        args,
+      })
+      const found = commitment === 0n ? undefined : key
+      if (known.size >= 256) known.clear()
+      known.set(window, found)
+      return found
+    },
+
+    isRetired: (key) =>
+      read(retired, key, () =>
+        client.readContract({ address: contracts.ioIDRegistry, abi: registryAbi, functionName: 'isRetired', args: [key] }),
+      ),
+
+    async follow() {
+      const head = await client.getBlock()
+      if (seen !== undefined && head.hash === seen.hash) return 'wait'
+      const before = seen
+      const still =
+        before !== undefined && head.number > before.block
+          ? await client.getBlock({ blockNumber: before.block }).catch(() => undefined)
+          : undefined
+      generation += 1
+      if (before === undefined || still?.hash !== before.hash || head.number - before.block > LOG_RANGE) {
+        // The first look, a long absence, or blocks that were seen are gone: nothing kept can be trusted.
+        await chain.check()
+        forgetAll()
+      } else {
+        const address = [contracts.ioIDRegistry, contracts.ioID, contracts.dataKeyRegistry, contracts.projectStore]
+        const logs = await client.getLogs({ address, fromBlock: before.block + 1n, toBlock: head.number })
+        // Which event it was does not matter: every device and project that it names is read again.
+        for (const topic of logs.flatMap((log) => log.topics.slice(1))) {
+          const name = `0x${topic.slice(26)}`
+          for (const cache of [devices, dataKeys, retired]) cache.delete(name)
+          projects.delete(BigInt(topic).toString())
+        }
+      }
+      seen = { block: head.number, hash: head.hash }
+      return 'wait'
+    },
+  }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The HTTP door for devices, and the data availability interface that coordinators read. */
+import type { HttpApp, HttpContext } from '../kit/http.ts'
+import { TrellisError, overloaded } from '../kit/errors.ts'
+import { type Ack, ackToJson } from '../protocol/ack.ts'
+import { ENVELOPE_BATCH, type EnvelopeDomain } from '../protocol/envelope.ts'
+import { type Address, type Hex, projectId } from '../protocol/ids.ts'
+import { termsToJson } from '../protocol/terms.ts'
+import type { ChainView } from './chain-view.ts'
+import { DOCUMENT_MAX_BYTES, readDocument } from './documents.ts'
+import { badRequest, notFound } from './errors.ts'
+import type { Intake } from './intake.ts'
+import type { Ledger } from './ledger.ts'
+import type { GatewayMetrics } from './metrics.ts'
+
+/** A batch of 256 full windows takes about 420 kB. */
+export const BATCH_MAX_BYTES = 512 * 1024
+
+export interface HttpModules {
+  intake: Intake
+  ledger: Ledger
+  view: ChainView
+  metrics: GatewayMetrics
+}
+
+export interface HttpDoorOptions extends EnvelopeDomain {
+  dataKeyRegistry: Address
+  projectStore: Address
+  /** Base of the URIs of documents, without a slash at its end; read after the server is bound. */
+  publicUrl: () => string
+  now?: () => number
+}
+
+export function gatewayRoutes({ intake, ledger, view, metrics }: HttpModules, options: HttpDoorOptions): (app: HttpApp) => void {
+  const { publicUrl, now = Date.now } = options
+  return (app) => {
+    app.post('/v1/messages', async (c) => {
+      const length = Number(c.req.header('content-length') ?? '0')
+      if (length > BATCH_MAX_BYTES) {
+        return answer(c, await intake.refuse('TOO_LARGE', `a request has at most ${BATCH_MAX_BYTES} bytes`))
+      }
+      const text = await c.req.text()
+      if (!text.trimStart().startsWith('[')) return answer(c, await intake.accept(text, { name: 'http' }))
+      let batch: unknown
+      try {
+        batch = JSON.parse(text)
+      } catch {
+        return answer(c, await intake.refuse('MALFORMED', 'not JSON'))
+      }
+      if (!Array.isArray(batch) || batch.length > ENVELOPE_BATCH) {
+        return answer(c, await intake.refuse('TOO_LARGE', `a request has at most ${ENVELOPE_BATCH} messages`))
+      }
+      const acks = await Promise.all(batch.map((json: unknown) => intake.accept({ json }, { name: 'http' })))
+      return c.json({ acks: acks.map(ackToJson) })
+    })
+
+    app.get('/v1/projects/:id', async (c) => {
+      const project = readProject(c.req.param('id'))
+      const facts = await view.project(project)
+      if (facts === undefined) throw notFound('project')
+      const { ioIDRegistry, dataKeyRegistry, projectStore } = options
+      const { version, termsId, terms } = facts
+      const contracts = { ioIDRegistry, dataKeyRegistry, projectStore }
+      return c.json({
+        project: project.toString(),
+        chainId: Number(options.chainId),
+        contracts,
+        version,
+        termsId,
+        terms: termsToJson(terms),
+      })
+    })
+
+    app.get('/v1/projects/:id/windows', (c) => {
+      const project = readProject(c.req.param('id'))
+      const after = readCursor(c)
+      const items = ledger.windows(project.toString(), after, readLimit(c))
+      return c.json({ items, next: items.at(-1)?.cursor ?? after })
+    })
+
+    app.get('/v1/windows/:root', (c) => {
+      const root = c.req.param('root')
+      if (!/^0x[0-9a-f]{64}$/.test(root)) throw badRequest('A root is 32 bytes of lower-case hexadecimal.')
+      const { project, device } = c.req.query()
+      // A root says nothing about who measured: a stuck sensor can give two devices the same one.
+      const items = ledger
+        .windowsByRoot(Buffer.from(root.slice(2), 'hex'))
+        .filter((item) => (project === undefined || item.project === project) && (device === undefined || item.device === device))
+      if (items[0] === undefined) throw notFound('window')
+      return c.json({
+        ...items[0],
+        others: items.slice(1).map((item) => ({ project: item.project, device: item.device, index: item.index })),
+      })
+    })
+
+    app.get('/v1/accounting', (c) => {
+      const project = c.req.query('project')
+      return c.json(ledger.accounting(project === undefined ? null : readProject(project).toString()))
+    })
+
+    app.get('/v1/refusals', (c) => {
+      const after = readCursor(c)
+      const items = ledger.refusals(after, readLimit(c))
+      return c.json({ items, next: items.at(-1)?.cursor ?? after })
+    })
+
+    app.post('/v1/documents', async (c) => {
+      const length = Number(c.req.header('content-length') ?? '0')
+      if (length > DOCUMENT_MAX_BYTES) throw new TrellisError({ code: 'TOO_LARGE', message: 'A DID document has at most 16 kB.' })
+      const body = await c.req.text()
+      const { hash } = readDocument(body)
+      if (!(await ledger.addDocument(hash, body, now()))) throw overloaded('The store of documents', DOCUMENT_MAX_BYTES)
+      metrics.documents.inc()
+      return c.json({ hash, uri: `${publicUrl()}/v1/documents/${hash}` }, 201)
+    })
+
+    app.get('/v1/documents/:hash', (c) => {
+      const body = ledger.document(c.req.param('hash') as Hex)
+      if (body === undefined) throw notFound('document')
+      return c.body(body, 200, { 'content-type': 'application/did+json' })
+    })
+  }
+}
+
+/** One message: 200 when it is stored, 422 when it never will be as it is, 413 and 503 where HTTP has a word. */
+function answer(c: HttpContext, ack: Ack): Response {
+  const status = ack.status !== 'refused' ? 200 : ack.reason === 'OVERLOADED' ? 503 : ack.reason === 'TOO_LARGE' ? 413 : 422
+  return c.json(ackToJson(ack), status)
+}
+
+function readProject(text: string): ReturnType<typeof projectId> {
+  try {
+    return projectId(text)
+  } catch {
+    throw badRequest('A project is a decimal id.', { project: text.slice(0, 40) })
+  }
+}
+
+function readCursor(c: HttpContext): number {
+  const text = c.req.query('after') ?? '0'
+  if (!/^[0-9]{1,15}$/.test(text)) throw badRequest('after is a cursor that this gateway gave out.', { after: text.slice(0, 40) })
+  return Number(text)
+}
+
+function readLimit(c: HttpContext): number {
+  const text = c.req.query('limit') ?? '100'
+  const limit = Number(text)
+  if (!/^[0-9]{1,3}$/.test(text) || limit < 1 || limit > 500) throw badRequest('limit is 1 to 500.', { limit: text.slice(0, 40) })
+  return limit
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The MQTT door: a broker in the process (aedes, MQTT 3.1.1). Devices publish on their `up` topic and read answers on their `ack` topic. The broker's
+ * own PUBACK says nothing about the disk, so only the acknowledgement on `ack` counts, and QoS 0 is enough in both directions.
+ */
+import { createServer, type Server, type Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { Duplex } from 'node:stream'
+import { Aedes, type Client } from 'aedes'
+import type { Logger } from '../kit/log.ts'
+import { ackTopic, encodeAck, parseTopic } from '../protocol/ack.ts'
+import { ENVELOPE_MAX_BYTES, parseEnvelope } from '../protocol/envelope.ts'
+import { portBusy } from './errors.ts'
+import type { Intake } from './intake.ts'
+import type { GatewayMetrics } from './metrics.ts'
+import { MqttGuard, OVERSIZE_MARKER } from './mqtt-guard.ts'
+
+export interface MqttOptions {
+  hostname: string
+  /** 0 takes a free port. */
+  port: number
+  maxConnections: number
+}
+
+export interface MqttDoor {
+  readonly url: string
+  readonly port: number
+  close(): Promise<void>
+}
+
+/** Opens the door. @throws TrellisError PORT_BUSY */
+export async function startMqtt(
+  intake: Intake,
+  { hostname, port, maxConnections }: MqttOptions,
+  metrics: GatewayMetrics,
+  log: Logger,
+): Promise<MqttDoor> {
+  const broker = await Aedes.createBroker({
+    id: 'trellis-gateway',
+    // Nothing is forwarded between devices: an answer goes to who may read that `ack` topic, everything else ends here.
+    authorizePublish(client, packet, done) {
+      // A retained message would stay in memory for ever.
+      packet.retain = false
+      if (client === null) {
+        done(null)
+        return
+      }
+      void receive(client, packet.topic, Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload))
+      done(null)
+    },
+    authorizeForward: (_client, packet) => (parseTopic(packet.topic)?.direction === 'ack' ? packet : null),
+    authorizeSubscribe(_client, subscription, done) {
+      // Wildcards would let one client read what all others are told. A null subscription is answered with failure 0x80.
+      done(null, parseTopic(subscription.topic)?.direction === 'ack' ? { ...subscription, qos: 0 } : null)
+    },
+  })
+
+  const receive = async (client: Client, topic: string, payload: Buffer): Promise<void> => {
+    const place = parseTopic(topic)
+    if (payload.length > ENVELOPE_MAX_BYTES || OVERSIZE_MARKER.equals(payload)) {
+      const detail = `a message has at most ${ENVELOPE_MAX_BYTES} bytes`
+      const subject = { device: place?.device ?? null, kind: null, position: null }
+      answer(client, place, encodeAck(await intake.refuse('TOO_LARGE', detail, subject, place?.project)))
+      return
+    }
+    if (place?.direction !== 'up') {
+      const parsed = parseEnvelope(payload)
+      const subject = parsed.ok ? undefined : parsed.subject
+      const of = parsed.ok ? parsed.envelope : undefined
+      const named =
+        of === undefined ? subject : { device: of.device, kind: of.kind, position: of.kind === 'reading' ? of.sequence : of.index }
+      const ack = await intake.refuse('WRONG_TOPIC', 'devices publish on trellis/v1/<project>/<device>/up', named, of?.project.toString())
+      answer(client, of === undefined ? place : { project: of.project.toString(), device: of.device }, encodeAck(ack), true)
+      return
+    }
+    const ack = await intake.accept(payload, { name: 'mqtt', project: place.project, device: place.device })
+    answer(client, place, encodeAck(ack))
+  }
+
+  /** `direct` tells the sender alone, whatever it subscribed: used where the topic is not one that it may speak for. */
+  const answer = (client: Client, place: { project: string; device: string } | undefined, payload: string, direct = false): void => {
+    if (place === undefined && !direct) return
+    const topic = ackTopic(place?.project ?? '0', place?.device ?? '0x')
+    const packet = { cmd: 'publish', topic, payload: Buffer.from(payload), qos: 0, retain: false, dup: false } as const
+    const told = (error?: Error | null): void => {
+      if (error) log.debug({ err: error, topic }, 'an answer was not delivered')
+    }
+    if (direct) client.publish(packet, told)
+    else broker.publish(packet, told)
+  }
+
+  broker.on('clientError', (_client, error) => log.debug({ err: error }, 'MQTT client failed'))
+  broker.on('connectionError', (_client, error) => log.debug({ err: error }, 'MQTT connection failed'))
+
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    if (sockets.size >= maxConnections) return void socket.destroy()
+    sockets.add(socket)
+    metrics.connections.set(sockets.size)
+    socket.setNoDelay(true)
+    socket.once('close', () => {
+      sockets.delete(socket)
+      metrics.connections.set(sockets.size)
+    })
+    const guard = new MqttGuard(ENVELOPE_MAX_BYTES + 1_024)
+    const end = (): void => void socket.destroy()
+    guard.once('error', end)
+    socket.once('error', end)
+    broker.handle(Duplex.from({ readable: socket.pipe(guard), writable: socket }))
+  })
+  await listen(server, hostname, port)
+  const bound = (server.address() as AddressInfo).port
+  return {
+    url: `mqtt://${hostname}:${bound}`,
+    port: bound,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      for (const socket of sockets) socket.destroy()
+      await closed
+      await new Promise<void>((resolve) => broker.close(resolve))
+    },
+  }
+}
+
+function listen(server: Server, hostname: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(error.code === 'EADDRINUSE' ? portBusy(hostname, port) : error))
+    server.listen(port, hostname, resolve)
+  })
+}

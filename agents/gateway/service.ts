@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The door for devices: MQTT and HTTP in, verified and ordered messages into the data availability store. */
+import { addressOf, connectDeployment } from '../kit/deployment.ts'
+import { startHttp } from '../kit/http.ts'
+import { createStack, startLoop } from '../kit/lifecycle.ts'
+import { defineService, type RunningService, type ServiceContext } from '../kit/service.ts'
+import type { Address, Hex } from '../protocol/ids.ts'
+import { type ChainView, createChainView } from './chain-view.ts'
+import { gatewayConfig, type GatewayConfig } from './config.ts'
+import { gatewayRoutes } from './http.ts'
+import { createIntake } from './intake.ts'
+import { openLedger } from './ledger.ts'
+import { followPass } from './loop.ts'
+import { gatewayMetrics } from './metrics.ts'
+import { startMqtt } from './mqtt.ts'
+import { createSignatureVerifier } from './signatures.ts'
+
+/** The chain that a gateway serves: its name, and the view of it. */
+export interface GatewayChain {
+  chainId: number
+  genesisHash: Hex
+  contracts: { ioIDRegistry: Address; dataKeyRegistry: Address; projectStore: Address }
+  view: ChainView
+  /** Why the chain cannot be trusted now, or null. */
+  ready: () => string | null
+}
+
+export interface RunningGateway extends RunningService {
+  url: string
+  mqttUrl: string
+}
+
+/** Seconds without sight of the chain after which the gateway says that it is not ready. */
+const BLIND_MS = 30_000
+
+export const service = defineService({
+  name: 'gateway',
+  config: gatewayConfig,
+  async start(config, context) {
+    const { deployment, chain } = await connectDeployment(config.chain)
+    const [ioIDRegistry, ioID] = [addressOf(deployment, 'IoIDRegistry'), addressOf(deployment, 'IoID')]
+    const [dataKeyRegistry, projectStore] = [addressOf(deployment, 'DataKeyRegistry'), addressOf(deployment, 'ProjectStore')]
+    const fromBlock = BigInt(deployment.contracts['IoIDRegistry']?.block ?? 0)
+    const view = createChainView(chain, { ioIDRegistry, ioID, dataKeyRegistry, projectStore, fromBlock })
+    const sight = { seenAt: 0 }
+    await followPass(view, sight)
+    const loop = startLoop({
+      name: 'follow',
+      pass: () => followPass(view, sight),
+      idleMs: config.chain.pollMs,
+      signal: context.signal,
+      log: context.log,
+      fatal: ['CHAIN_RESET', 'WRONG_CHAIN'],
+    })
+    loop.done.catch(context.fail)
+    return startGateway(config, context, {
+      chainId: chain.chainId,
+      genesisHash: chain.genesisHash,
+      contracts: { ioIDRegistry, dataKeyRegistry, projectStore },
+      view,
+      ready: () => (Date.now() - sight.seenAt > BLIND_MS ? 'the chain was not seen for 30 seconds' : null),
+    })
+  },
+})
+
+/** Opens the store and both doors over a chain that is known already. */
+export async function startGateway(
+  config: Omit<GatewayConfig, 'chain'>,
+  { log, metrics: registry }: Pick<ServiceContext, 'log' | 'metrics'>,
+  chain: GatewayChain,
+): Promise<RunningGateway> {
+  const { chainId, genesisHash, contracts, view } = chain
+  const { dataFolder, refusalsKept, documentsKept, maxWaiting } = config
+  const metrics = gatewayMetrics(registry)
+  const stack = createStack(log)
+  try {
+    const ledger = openLedger({ dataFolder, genesisHash, deployment: contracts.ioIDRegistry, refusalsKept, documentsKept })
+    stack.add('store', () => ledger.close())
+    const signatures = createSignatureVerifier({ isRetired: (key) => view.isRetired(key) })
+    const domain = { chainId, ...contracts }
+    const intake = createIntake({ view, ledger, signatures, metrics, log }, { ...domain, maxWaiting })
+    let base = config.publicUrl ?? ''
+    const http = await startHttp({
+      ...config.http,
+      log,
+      metrics: registry,
+      ready: chain.ready,
+      bodyLimitBytes: 4 << 20,
+      routes: gatewayRoutes({ intake, ledger, view, metrics }, { ...domain, publicUrl: () => base.replace(/\/$/, '') }),
+    })
+    stack.add('http', () => http.close())
+    base ||= http.url
+    const mqtt = await startMqtt(intake, config.mqtt, metrics, log)
+    // The doors close first, then what they had begun to judge is answered and stored.
+    stack.add('intake', () => drained(() => intake.waiting + ledger.waiting))
+    stack.add('mqtt', () => mqtt.close())
+    log.info({ http: http.url, mqtt: mqtt.url }, 'doors open')
+    return { url: http.url, mqttUrl: mqtt.url, stop: () => stack.close() }
+  } catch (error) {
+    await stack.close()
+    throw error
+  }
+}
+
+async function drained(waiting: () => number): Promise<void> {
+  for (let tries = 0; tries < 200 && waiting() > 0; tries++) await new Promise((resolve) => setTimeout(resolve, 10))
+}

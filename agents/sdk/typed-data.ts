@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The typed data that a device signs with its identity key for contracts, each named and understood. There is no way to make it sign a digest, or
+ * typed data of another form: whoever reaches a device's signing endpoint could otherwise have it sign away its wallet.
+ */
+import { bytesToHex, type TypedDataDefinition } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import { TrellisError } from '../protocol/errors.ts'
+import type { Address, Hex } from '../protocol/ids.ts'
+
+const field = (name: string, type: string): { name: string; type: string } => ({ name, type })
+
+/** Types of IIoIDRegistry and IDataKeyRegistry that a device's key consents to. */
+export const knownTypes = {
+  Permit: [field('owner', 'address'), field('nonce', 'uint256')],
+  Register: [
+    ...[field('deviceContract', 'address'), field('tokenId', 'uint256'), field('user', 'address'), field('device', 'address')],
+    ...[field('hash', 'bytes32'), field('uri', 'string'), field('nonce', 'uint256'), field('deadline', 'uint256')],
+  ],
+  BindDataKey: [
+    ...[
+      field('projectId', 'uint256'),
+      field('device', 'address'),
+      field('tokenId', 'uint256'),
+      field('keyX', 'uint256'),
+      field('keyY', 'uint256'),
+    ],
+    ...[field('fromWindow', 'uint32'), field('deadline', 'uint256')],
+  ],
+} as const
+
+export type KnownType = keyof typeof knownTypes
+
+/** Which contract on which chain each type belongs to. */
+export interface TypedDataPlaces {
+  chainId: number
+  ioIDRegistry: Address
+  dataKeyRegistry: Address
+}
+
+const domainNames: Record<KnownType, { name: string; contract: 'ioIDRegistry' | 'dataKeyRegistry' }> = {
+  Permit: { name: 'ioIDRegistry', contract: 'ioIDRegistry' },
+  Register: { name: 'ioIDRegistry', contract: 'ioIDRegistry' },
+  BindDataKey: { name: 'DataKeyRegistry', contract: 'dataKeyRegistry' },
+}
+
+/** Typed data as it reaches a signer: nothing about it is trusted. */
+export interface TypedDataRequest {
+  domain: { name?: string; version?: string; chainId?: number | bigint; verifyingContract?: Address; salt?: Hex }
+  types: Readonly<Record<string, readonly { name: string; type: string }[]>>
+  primaryType: string
+  message: Readonly<Record<string, unknown>>
+}
+
+/** Typed data of a known type, complete with its domain. */
+export function typedData(places: TypedDataPlaces, type: KnownType, message: Record<string, unknown>): TypedDataRequest {
+  const { name, contract } = domainNames[type]
+  return {
+    domain: { name, version: '1', chainId: places.chainId, verifyingContract: places[contract] },
+    types: { [type]: knownTypes[type] },
+    primaryType: type,
+    message,
+  }
+}
+
+/**
+ * Signs typed data, 65 bytes r | s | v, if and only if it is of a known type, in its exact form, for our contracts on our chain.
+ * @throws TrellisError SIGN_REFUSED naming what is not understood
+ */
+export async function signTypedData(secret: Uint8Array, places: TypedDataPlaces, request: TypedDataRequest): Promise<Hex> {
+  const refused = (why: string): TrellisError =>
+    new TrellisError({
+      code: 'SIGN_REFUSED',
+      message: `A device signs only what it understands: ${why}.`,
+      details: { primaryType: request.primaryType },
+    })
+  const type = request.primaryType
+  if (!Object.hasOwn(knownTypes, type)) throw refused('this type is not known')
+  const known = typedData(places, type as KnownType, {})
+  const { EIP712Domain: _, ...types } = request.types
+  if (JSON.stringify(types) !== JSON.stringify(known.types)) throw refused('the fields of the type differ')
+  const { name, version, chainId, verifyingContract, salt } = request.domain
+  const expected = known.domain
+  const sameContract = verifyingContract?.toLowerCase() === expected.verifyingContract?.toLowerCase()
+  const sameDomain = name === expected.name && version === expected.version && Number(chainId) === expected.chainId && salt === undefined
+  if (!sameContract || !sameDomain) throw refused('the domain is another contract or chain')
+  const { message } = request
+  const names = knownTypes[type as KnownType].map((member) => member.name)
+  if (Object.keys(message).length !== names.length || names.some((member) => message[member] === undefined))
+    throw refused('the message has other members')
+  return privateKeyToAccount(bytesToHex(secret)).signTypedData(typedData(places, type as KnownType, { ...message }) as TypedDataDefinition)
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {AccountAddress} from "../libraries/AccountAddress.sol";
+
+/// @dev What the proof market reads of the identity contracts, all in one, without their checks: project NFT, ioID registry,
+/// ioID and data key registry. Unit tests of the market use it; integration tests use the real ones.
+contract IdentityDouble {
+    address public constant walletRegistry = 0x000000006551c19487814612e58FE06813775758;
+    address public immutable walletImplementation;
+    uint256 private _count;
+
+    mapping(uint256 projectId => address) public owners;
+    mapping(address device => uint256) public deviceTokenId;
+    mapping(address device => uint256) public deviceProject;
+    mapping(address device => address) public signerOf;
+    mapping(address signer => address) public deviceOfSigner;
+    mapping(uint256 projectId => mapping(uint256 tokenId => uint256)) private _commitments;
+
+    error IdentityDouble_NoProject(uint256 projectId);
+
+    constructor(address walletImplementation_) {
+        walletImplementation = walletImplementation_;
+    }
+
+    function setProject(uint256 projectId, address owner) external {
+        owners[projectId] = owner;
+    }
+
+    function addDevice(uint256 projectId, address device, address signer) external returns (uint256 tokenId) {
+        tokenId = ++_count;
+        deviceTokenId[device] = tokenId;
+        deviceProject[device] = projectId;
+        signerOf[device] = signer;
+        deviceOfSigner[signer] = device;
+    }
+
+    function removeDevice(address device) external {
+        delete deviceOfSigner[signerOf[device]];
+        delete deviceTokenId[device];
+        delete deviceProject[device];
+        delete signerOf[device];
+    }
+
+    function setKey(uint256 projectId, uint256 tokenId, uint256 commitment) external {
+        _commitments[projectId][tokenId] = commitment;
+    }
+
+    function ownerOf(uint256 projectId) external view returns (address owner) {
+        owner = owners[projectId];
+        if (owner == address(0)) revert IdentityDouble_NoProject(projectId);
+    }
+
+    function ioID() external view returns (address) {
+        return address(this);
+    }
+
+    function tokenIdOf(address device) external view returns (uint256) {
+        return deviceTokenId[device];
+    }
+
+    function deviceInfo(address device) external view returns (uint256 id, uint256 projectId, address owner) {
+        return (deviceTokenId[device], deviceProject[device], owners[deviceProject[device]]);
+    }
+
+    function wallet(uint256 tokenId) external view returns (address wallet_, string memory did_) {
+        return (walletOf(tokenId), "");
+    }
+
+    function walletOf(uint256 tokenId) public view returns (address) {
+        return AccountAddress.compute(walletRegistry, walletImplementation, address(this), tokenId);
+    }
+
+    function commitmentAt(uint256 projectId, uint256 tokenId, uint32) external view returns (uint256) {
+        return _commitments[projectId][tokenId];
+    }
+}
