@@ -52,7 +52,8 @@ export function openChain({ rpcUrl, chainId, genesisHash, timeoutMs = 10_000, ..
     nativeCurrency: { name: 'Ether', symbol: 'ETH', decimals: 18 },
     rpcUrls: { default: { http: [rpcUrl] } },
   })
-  const transport = () => http(rpcUrl, { timeout: timeoutMs, retryCount: 2, retryDelay: 100 })
+  // Reads made in one turn of the event loop travel as one request.
+  const transport = () => http(rpcUrl, { timeout: timeoutMs, retryCount: 2, retryDelay: 100, batch: { batchSize: 100 } })
   // No block cache: a service that acts on the chain must see the newest state.
   const client = createPublicClient({ chain, transport: transport(), pollingInterval: policy.pollMs, cacheTime: 0 })
 

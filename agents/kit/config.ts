@@ -143,7 +143,7 @@ function put(tree: Tree, path: string[], value: unknown): void {
   let at = tree
   for (const key of path.slice(0, -1)) {
     const next = at[key]
-    at = isTree(next) ? next : ((at[key] = {}) as Tree)
+    at = isTree(next) ? next : (at[key] = {})
   }
   const last = path.at(-1)
   if (last !== undefined) at[last] = value

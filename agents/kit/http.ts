@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { serve, type HttpBindings } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import { routePath } from 'hono/route'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { TrellisError, overloaded, toTrellisError } from './errors.ts'
 import type { Logger } from './log.ts'
@@ -77,7 +78,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       await limitTime(next(), timeoutMs)
     } finally {
       inFlight -= 1
-      seconds.observe({ route: c.req.routePath, status: String(c.res.status) }, (performance.now() - started) / 1000)
+      seconds.observe({ route: routePath(c), status: String(c.res.status) }, (performance.now() - started) / 1000)
     }
   })
   app.use(

@@ -42,7 +42,7 @@ export function findRevert(error: unknown, errors: readonly AbiError[]): Revert 
 export function decodeRevert(data: Hex, errors: readonly AbiError[]): Revert {
   try {
     const { errorName, args } = decodeErrorResult({ abi: errors, data })
-    return { name: errorName, args: (args as readonly unknown[] | undefined) ?? [], data }
+    return { name: errorName, args: args ?? [], data }
   } catch {
     return { name: null, args: [], data }
   }

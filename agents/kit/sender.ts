@@ -248,7 +248,7 @@ function encode<A extends Abi | readonly unknown[], N extends ContractFunctionNa
     to: call.address,
     data: encodeFunctionData(call as unknown as EncodeFunctionDataParameters),
     value,
-    function: String(call.functionName),
+    function: call.functionName,
   }
 }
 

@@ -2,7 +2,7 @@
 /** The frame of a service: configuration, log, metrics, start, signals, stop. */
 import type { z } from 'zod'
 import { loadConfig, type ConfigSources } from './config.ts'
-import { TrellisError, toTrellisError } from './errors.ts'
+import { toTrellisError, type TrellisError } from './errors.ts'
 import { createLog, type Logger, type LogLevel } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Leases: a prover asks for work and waits a while for it; it gets the tasks that the chain assigned to it. */
+import { contextOf, type Hex } from '../protocol/ids.ts'
+import type { LeasedTaskJson } from '../protocol/lease.ts'
+import { faultLimits, type Modules } from './modules.ts'
+import type { Task } from './schema.ts'
+
+/** Most provers that wait at once; each waits with one request. */
+const maxWaiters = 1_000
+
+export type Leases = ReturnType<typeof createLeases>
+
+export function createLeases() {
+  const waiters = new Map<Hex, () => void>()
+  return {
+    /** There is work for these provers. */
+    wake(provers: Iterable<Hex>): void {
+      for (const prover of provers) waiters.get(prover)?.()
+    },
+    /** At most `max` tasks of a prover; waits up to `longPollMs` for the first. */
+    async lease(modules: Modules, prover: Hex, max: number, signal: AbortSignal): Promise<LeasedTaskJson[]> {
+      const until = modules.now() + modules.config.longPollMs
+      for (;;) {
+        modules.seen.set(prover, modules.now())
+        const tasks = await leaseNow(modules, prover, max, signal)
+        const left = until - modules.now()
+        if (tasks.length > 0 || left <= 0 || signal.aborted) return tasks
+        await wait(prover, Math.min(left, 5_000), signal)
+      }
+    },
+  }
+
+  function wait(prover: Hex, ms: number, signal: AbortSignal): Promise<void> {
+    // A second request of the same prover takes the place of the first, which then answers with nothing.
+    waiters.get(prover)?.()
+    if (waiters.size >= maxWaiters) return Promise.resolve()
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', done)
+        if (waiters.get(prover) === done) waiters.delete(prover)
+        resolve()
+      }
+      const timer = setTimeout(done, ms)
+      signal.addEventListener('abort', done, { once: true })
+      waiters.set(prover, done)
+    })
+  }
+}
+
+async function leaseNow(modules: Modules, prover: Hex, max: number, signal: AbortSignal): Promise<LeasedTaskJson[]> {
+  const { ledger, config, now, log } = modules
+  const leased = await ledger.lease(prover, max)
+  const tasks: LeasedTaskJson[] = []
+  for (const [i, task] of leased.entries()) {
+    try {
+      const described = signal.aborted ? undefined : await describe(modules, task)
+      if (described === undefined) await ledger.released(task)
+      else if (described === null) await ledger.failed(task, 'NO_DATA_KEY', faultLimits(config, now()))
+      else tasks.push(described)
+    } catch (error) {
+      // The chain did not answer: nobody got these, so they are free at once and not when the lease runs out.
+      for (const left of [...leased.slice(i), ...leased.filter((one) => tasks.some(({ taskId }) => taskId === one.id))])
+        await ledger.released(left)
+      throw error
+    }
+  }
+  if (tasks.length > 0) log.info({ prover, tasks: tasks.map((task) => task.taskId) }, 'leased')
+  return tasks
+}
+
+/** Everything that the proof of a task is made from; null when the chain has no data key for its window (any more). */
+async function describe(modules: Modules, task: Task): Promise<LeasedTaskJson | null> {
+  const { view, config, now } = modules
+  const [{ terms, termsId }, key] = await Promise.all([
+    view.terms(task.project, task.termsVersion!),
+    view.dataKey(task.device, task.window),
+  ])
+  if (key === null) return null
+  return {
+    taskId: task.id,
+    project: task.project.toString(),
+    termsVersion: task.termsVersion!,
+    context: (await contextFor(modules, task)).toString(),
+    window: task.item,
+    terms: {
+      threshold: terms.threshold,
+      rangeMax: terms.rangeMax,
+      programId: terms.programId,
+      termsId,
+      channel: terms.channel.toString(),
+    },
+    dataKey: { x: key.x.toString(), y: key.y.toString(), commitment: key.commitment.toString() },
+    deadline: task.deadline!,
+    leasedUntil: Math.floor(now() / 1000) + config.leaseSeconds,
+  }
+}
+
+/** The first public signal that a proof of this task by its prover must have. */
+export async function contextFor({ view, chainId }: Modules, task: Task): Promise<bigint> {
+  const { terms, termsId } = await view.terms(task.project, task.termsVersion!)
+  return contextOf({
+    chainId,
+    router: view.addresses.router,
+    project: task.project,
+    device: task.device,
+    taskIds: [task.id],
+    prover: task.prover!,
+    window: task.window,
+    programId: terms.programId,
+    termsId,
+  })
+}
