@@ -55,7 +55,13 @@ const parts: (Part | false)[] = [
     title: 'circuits',
     stamp: at('cache', 'build-circuits'),
     product: at('build', 'circuits'),
-    hash: () => hashOf([...files(at('circuits'), () => true), at('scripts', 'build-circuits.ts'), at('package-lock.json')]),
+    hash: () =>
+      hashOf([
+        ...files(at('circuits'), () => true),
+        ...files(at('agents', 'prover', 'circom'), () => true),
+        at('scripts', 'build-circuits.ts'),
+        at('package-lock.json'),
+      ]),
     work: (tell: (line: string) => void) => tool(at('scripts', 'build-circuits.ts'), [], tell),
   },
 ]
