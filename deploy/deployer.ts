@@ -22,13 +22,8 @@ import {
 } from 'viem'
 import { TrellisError } from '../agents/protocol/errors.ts'
 import { type ArtifactSource, initCode } from './artifacts.ts'
+import { CREATE2_FACTORY, CREATE2_FACTORY_COST, CREATE2_FACTORY_SIGNER, CREATE2_FACTORY_TRANSACTION } from './canonical/erc6551.ts'
 
-/** The CREATE2 factory that most chains carry (Arachnid's deterministic deployment proxy). */
-export const CREATE2_FACTORY: Address = '0x4e59b44847b379578588920cA78FbF26c0B4956C'
-const FACTORY_SIGNER: Address = '0x3fAB184622Dc19b6109349B94811493BF2a45362'
-/** Its creation, signed without a chain id by nobody's key; source: github.com/Arachnid/deterministic-deployment-proxy. */
-const FACTORY_TRANSACTION: Hex =
-  '0xf8a58085174876e800830186a08080b853604580600e600039806000f350fe7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf31ba02222222222222222222222222222222222222222222222222222222222222222a02222222222222222222222222222222222222222222222222222222222222222'
 /** EIP-1967: keccak256("eip1967.proxy.implementation") - 1. */
 const IMPLEMENTATION_SLOT: Hex = '0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc'
 
@@ -78,11 +73,10 @@ export class Deployer {
       this.#step('CREATE2 factory', false)
       return
     }
-    const price = 10_000_000_000_000_000n
-    if ((await this.client.getBalance({ address: FACTORY_SIGNER })) < price) {
-      await this.send({ to: FACTORY_SIGNER, value: price }, 'fund the signer of the CREATE2 factory')
+    if ((await this.client.getBalance({ address: CREATE2_FACTORY_SIGNER })) < CREATE2_FACTORY_COST) {
+      await this.send({ to: CREATE2_FACTORY_SIGNER, value: CREATE2_FACTORY_COST }, 'fund the signer of the CREATE2 factory')
     }
-    const hash = await this.client.sendRawTransaction({ serializedTransaction: FACTORY_TRANSACTION }).catch((cause: unknown) => {
+    const hash = await this.client.sendRawTransaction({ serializedTransaction: CREATE2_FACTORY_TRANSACTION }).catch((cause: unknown) => {
       throw new TrellisError({
         code: 'FACTORY_REFUSED',
         message: 'The chain does not take the raw transaction that creates the CREATE2 factory.',

@@ -65,8 +65,8 @@ export async function checks(stateOption: string | undefined): Promise<Check[]> 
     'four devices, two provers and the chain need about 3 GiB',
   )
   add('cores', availableParallelism() >= 2, String(availableParallelism()), 'one core works, more slowly', false)
-  const disk = statfsSync(repository)
-  const space = disk.bavail * disk.bsize
+  const disk = statfsSync(repository, { bigint: true })
+  const space = Number(disk.bavail * disk.bsize)
   add('disk', space >= 2 ** 30, `${gib(space)} free`, 'free 1 GiB on the disk of this checkout')
 
   try {

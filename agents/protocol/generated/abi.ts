@@ -460,6 +460,25 @@ export const accessManagerAbi = [
 export const dataKeyRegistryAbi = [
   {
     inputs: [
+      { name: 'authority_', type: 'address' },
+      { name: 'registry_', type: 'address' },
+    ],
+    stateMutability: 'nonpayable',
+    type: 'constructor',
+  },
+  { inputs: [{ name: 'authority', type: 'address' }], name: 'AccessManagedInvalidAuthority', type: 'error' },
+  {
+    inputs: [
+      { name: 'caller', type: 'address' },
+      { name: 'delay', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+    type: 'error',
+  },
+  { inputs: [{ name: 'caller', type: 'address' }], name: 'AccessManagedUnauthorized', type: 'error' },
+  { inputs: [{ name: 'target', type: 'address' }], name: 'AddressEmptyCode', type: 'error' },
+  {
+    inputs: [
       { name: 'device', type: 'address' },
       { name: 'signer', type: 'address' },
     ],
@@ -507,6 +526,14 @@ export const dataKeyRegistryAbi = [
     name: 'DataKeyRegistry_WindowNotLater',
     type: 'error',
   },
+  { inputs: [{ name: 'implementation', type: 'address' }], name: 'ERC1967InvalidImplementation', type: 'error' },
+  { inputs: [], name: 'ERC1967NonPayable', type: 'error' },
+  { inputs: [], name: 'FailedCall', type: 'error' },
+  { inputs: [], name: 'InvalidInitialization', type: 'error' },
+  { inputs: [], name: 'NotInitializing', type: 'error' },
+  { inputs: [], name: 'UUPSUnauthorizedCallContext', type: 'error' },
+  { inputs: [{ name: 'slot', type: 'bytes32' }], name: 'UUPSUnsupportedProxiableUUID', type: 'error' },
+  { anonymous: false, inputs: [{ indexed: false, name: 'authority', type: 'address' }], name: 'AuthorityUpdated', type: 'event' },
   {
     anonymous: false,
     inputs: [
@@ -521,6 +548,10 @@ export const dataKeyRegistryAbi = [
     name: 'DataKeyBound',
     type: 'event',
   },
+  { anonymous: false, inputs: [{ indexed: false, name: 'version', type: 'uint64' }], name: 'Initialized', type: 'event' },
+  { anonymous: false, inputs: [{ indexed: true, name: 'implementation', type: 'address' }], name: 'Upgraded', type: 'event' },
+  { inputs: [], name: 'UPGRADE_INTERFACE_VERSION', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'authority', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [
       { name: 'projectId', type: 'uint256' },
@@ -617,6 +648,8 @@ export const dataKeyRegistryAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  { inputs: [], name: 'initialize', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [], name: 'isConsumingScheduledOp', outputs: [{ name: '', type: 'bytes4' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [
       { name: 'device', type: 'address' },
@@ -666,9 +699,28 @@ export const dataKeyRegistryAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  { inputs: [], name: 'proxiableUUID', outputs: [{ name: '', type: 'bytes32' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [{ name: 'newAuthority', type: 'address' }],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'newImplementation', type: 'address' },
+      { name: 'data', type: 'bytes' },
+    ],
+    name: 'upgradeToAndCall',
+    outputs: [],
+    stateMutability: 'payable',
+    type: 'function',
+  },
 ] as const
 
 export const deviceAccountAbi = [
+  { inputs: [{ name: 'target', type: 'address' }], name: 'AddressEmptyCode', type: 'error' },
   { inputs: [{ name: 'logic', type: 'address' }], name: 'DeviceAccount_BadLogic', type: 'error' },
   {
     inputs: [
@@ -688,6 +740,10 @@ export const deviceAccountAbi = [
   },
   { inputs: [], name: 'DeviceAccount_Reentered', type: 'error' },
   { inputs: [{ name: 'operation', type: 'uint8' }], name: 'DeviceAccount_UnknownOperation', type: 'error' },
+  { inputs: [{ name: 'implementation', type: 'address' }], name: 'ERC1967InvalidImplementation', type: 'error' },
+  { inputs: [], name: 'ERC1967NonPayable', type: 'error' },
+  { inputs: [], name: 'FailedCall', type: 'error' },
+  { anonymous: false, inputs: [{ indexed: true, name: 'implementation', type: 'address' }], name: 'Upgraded', type: 'event' },
   { anonymous: false, inputs: [{ indexed: true, name: 'implementation', type: 'address' }], name: 'Upgraded', type: 'event' },
   {
     inputs: [
@@ -714,17 +770,62 @@ export const deviceAccountAbi = [
   {
     inputs: [
       { name: 'signer', type: 'address' },
-      { name: 'context', type: 'bytes' },
+      { name: '', type: 'bytes' },
     ],
     name: 'isValidSigner',
-    outputs: [{ name: 'magicValue', type: 'bytes4' }],
+    outputs: [{ name: '', type: 'bytes4' }],
     stateMutability: 'view',
     type: 'function',
   },
   { inputs: [], name: 'logic', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [
+      { name: '', type: 'address' },
+      { name: '', type: 'address' },
+      { name: '', type: 'uint256[]' },
+      { name: '', type: 'uint256[]' },
+      { name: '', type: 'bytes' },
+    ],
+    name: 'onERC1155BatchReceived',
+    outputs: [{ name: '', type: 'bytes4' }],
+    stateMutability: 'pure',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: '', type: 'address' },
+      { name: '', type: 'address' },
+      { name: '', type: 'uint256' },
+      { name: '', type: 'uint256' },
+      { name: '', type: 'bytes' },
+    ],
+    name: 'onERC1155Received',
+    outputs: [{ name: '', type: 'bytes4' }],
+    stateMutability: 'pure',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: '', type: 'address' },
+      { name: '', type: 'address' },
+      { name: 'id', type: 'uint256' },
+      { name: '', type: 'bytes' },
+    ],
+    name: 'onERC721Received',
+    outputs: [{ name: '', type: 'bytes4' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
   { inputs: [], name: 'owner', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
-  { inputs: [], name: 'proxiableUUID', outputs: [{ name: '', type: 'bytes32' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'proxiableUUID', outputs: [{ name: '', type: 'bytes32' }], stateMutability: 'pure', type: 'function' },
   { inputs: [], name: 'state', outputs: [{ name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [{ name: 'interfaceId', type: 'bytes4' }],
+    name: 'supportsInterface',
+    outputs: [{ name: '', type: 'bool' }],
+    stateMutability: 'pure',
+    type: 'function',
+  },
   {
     inputs: [],
     name: 'token',
@@ -750,9 +851,37 @@ export const deviceAccountAbi = [
 ] as const
 
 export const deviceNFTAbi = [
+  { inputs: [], stateMutability: 'nonpayable', type: 'constructor' },
   { inputs: [{ name: 'minter', type: 'address' }], name: 'DeviceNFT_AllowanceSpent', type: 'error' },
   { inputs: [{ name: 'caller', type: 'address' }], name: 'DeviceNFT_NotMinter', type: 'error' },
   { inputs: [], name: 'DeviceNFT_ZeroMinter', type: 'error' },
+  {
+    inputs: [
+      { name: 'sender', type: 'address' },
+      { name: 'tokenId', type: 'uint256' },
+      { name: 'owner', type: 'address' },
+    ],
+    name: 'ERC721IncorrectOwner',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'operator', type: 'address' },
+      { name: 'tokenId', type: 'uint256' },
+    ],
+    name: 'ERC721InsufficientApproval',
+    type: 'error',
+  },
+  { inputs: [{ name: 'approver', type: 'address' }], name: 'ERC721InvalidApprover', type: 'error' },
+  { inputs: [{ name: 'operator', type: 'address' }], name: 'ERC721InvalidOperator', type: 'error' },
+  { inputs: [{ name: 'owner', type: 'address' }], name: 'ERC721InvalidOwner', type: 'error' },
+  { inputs: [{ name: 'receiver', type: 'address' }], name: 'ERC721InvalidReceiver', type: 'error' },
+  { inputs: [{ name: 'sender', type: 'address' }], name: 'ERC721InvalidSender', type: 'error' },
+  { inputs: [{ name: 'tokenId', type: 'uint256' }], name: 'ERC721NonexistentToken', type: 'error' },
+  { inputs: [], name: 'InvalidInitialization', type: 'error' },
+  { inputs: [], name: 'NotInitializing', type: 'error' },
+  { inputs: [{ name: 'owner', type: 'address' }], name: 'OwnableInvalidOwner', type: 'error' },
+  { inputs: [{ name: 'account', type: 'address' }], name: 'OwnableUnauthorizedAccount', type: 'error' },
   {
     anonymous: false,
     inputs: [
@@ -773,6 +902,7 @@ export const deviceNFTAbi = [
     name: 'ApprovalForAll',
     type: 'event',
   },
+  { anonymous: false, inputs: [{ indexed: false, name: 'version', type: 'uint64' }], name: 'Initialized', type: 'event' },
   {
     anonymous: false,
     inputs: [
@@ -793,6 +923,15 @@ export const deviceNFTAbi = [
     type: 'event',
   },
   { anonymous: false, inputs: [{ indexed: true, name: 'minter', type: 'address' }], name: 'MinterRemoved', type: 'event' },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: 'previousOwner', type: 'address' },
+      { indexed: true, name: 'newOwner', type: 'address' },
+    ],
+    name: 'OwnershipTransferred',
+    type: 'event',
+  },
   { anonymous: false, inputs: [{ indexed: false, name: 'uri', type: 'string' }], name: 'SetBaseURI', type: 'event' },
   {
     anonymous: false,
@@ -817,7 +956,7 @@ export const deviceNFTAbi = [
   {
     inputs: [{ name: 'owner', type: 'address' }],
     name: 'balanceOf',
-    outputs: [{ name: 'balance', type: 'uint256' }],
+    outputs: [{ name: '', type: 'uint256' }],
     stateMutability: 'view',
     type: 'function',
   },
@@ -834,7 +973,7 @@ export const deviceNFTAbi = [
   {
     inputs: [{ name: 'tokenId', type: 'uint256' }],
     name: 'getApproved',
-    outputs: [{ name: 'operator', type: 'address' }],
+    outputs: [{ name: '', type: 'address' }],
     stateMutability: 'view',
     type: 'function',
   },
@@ -852,6 +991,17 @@ export const deviceNFTAbi = [
     inputs: [
       { name: 'name_', type: 'string' },
       { name: 'symbol_', type: 'string' },
+    ],
+    name: 'initialize',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'name_', type: 'string' },
+      { name: 'symbol_', type: 'string' },
+      { name: 'owner_', type: 'address' },
     ],
     name: 'initialize',
     outputs: [],
@@ -889,14 +1039,17 @@ export const deviceNFTAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  { inputs: [], name: 'name', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'owner', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [{ name: 'tokenId', type: 'uint256' }],
     name: 'ownerOf',
-    outputs: [{ name: 'owner', type: 'address' }],
+    outputs: [{ name: '', type: 'address' }],
     stateMutability: 'view',
     type: 'function',
   },
   { inputs: [{ name: 'minter', type: 'address' }], name: 'removeMinter', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [], name: 'renounceOwnership', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   {
     inputs: [
       { name: 'from', type: 'address' },
@@ -938,6 +1091,14 @@ export const deviceNFTAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  { inputs: [], name: 'symbol', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [{ name: 'tokenId', type: 'uint256' }],
+    name: 'tokenURI',
+    outputs: [{ name: '', type: 'string' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
   { inputs: [], name: 'total', outputs: [{ name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [
@@ -946,6 +1107,13 @@ export const deviceNFTAbi = [
       { name: 'tokenId', type: 'uint256' },
     ],
     name: 'transferFrom',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
+    inputs: [{ name: 'newOwner', type: 'address' }],
+    name: 'transferOwnership',
     outputs: [],
     stateMutability: 'nonpayable',
     type: 'function',
@@ -1062,6 +1230,61 @@ export const iVerifierAbi = [
 ] as const
 
 export const ioIDAbi = [
+  {
+    inputs: [
+      { name: 'authority_', type: 'address' },
+      { name: 'walletRegistry_', type: 'address' },
+      { name: 'walletImplementation_', type: 'address' },
+    ],
+    stateMutability: 'nonpayable',
+    type: 'constructor',
+  },
+  { inputs: [{ name: 'authority', type: 'address' }], name: 'AccessManagedInvalidAuthority', type: 'error' },
+  {
+    inputs: [
+      { name: 'caller', type: 'address' },
+      { name: 'delay', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+    type: 'error',
+  },
+  { inputs: [{ name: 'caller', type: 'address' }], name: 'AccessManagedUnauthorized', type: 'error' },
+  { inputs: [{ name: 'target', type: 'address' }], name: 'AddressEmptyCode', type: 'error' },
+  { inputs: [{ name: 'implementation', type: 'address' }], name: 'ERC1967InvalidImplementation', type: 'error' },
+  { inputs: [], name: 'ERC1967NonPayable', type: 'error' },
+  {
+    inputs: [
+      { name: 'sender', type: 'address' },
+      { name: 'tokenId', type: 'uint256' },
+      { name: 'owner', type: 'address' },
+    ],
+    name: 'ERC721IncorrectOwner',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'operator', type: 'address' },
+      { name: 'tokenId', type: 'uint256' },
+    ],
+    name: 'ERC721InsufficientApproval',
+    type: 'error',
+  },
+  { inputs: [{ name: 'approver', type: 'address' }], name: 'ERC721InvalidApprover', type: 'error' },
+  { inputs: [{ name: 'operator', type: 'address' }], name: 'ERC721InvalidOperator', type: 'error' },
+  { inputs: [{ name: 'owner', type: 'address' }], name: 'ERC721InvalidOwner', type: 'error' },
+  { inputs: [{ name: 'receiver', type: 'address' }], name: 'ERC721InvalidReceiver', type: 'error' },
+  { inputs: [{ name: 'sender', type: 'address' }], name: 'ERC721InvalidSender', type: 'error' },
+  { inputs: [{ name: 'tokenId', type: 'uint256' }], name: 'ERC721NonexistentToken', type: 'error' },
+  {
+    inputs: [
+      { name: 'owner', type: 'address' },
+      { name: 'index', type: 'uint256' },
+    ],
+    name: 'ERC721OutOfBoundsIndex',
+    type: 'error',
+  },
+  { inputs: [], name: 'FailedCall', type: 'error' },
+  { inputs: [], name: 'InvalidInitialization', type: 'error' },
   { inputs: [{ name: 'projectId', type: 'uint256' }], name: 'IoID_BadProject', type: 'error' },
   {
     inputs: [
@@ -1096,6 +1319,26 @@ export const ioIDAbi = [
     type: 'error',
   },
   { inputs: [{ name: 'device', type: 'address' }], name: 'IoID_UnknownDevice', type: 'error' },
+  { inputs: [{ name: 'id', type: 'uint256' }], name: 'LaneList_Full', type: 'error' },
+  {
+    inputs: [
+      { name: 'index', type: 'uint256' },
+      { name: 'count', type: 'uint256' },
+    ],
+    name: 'LaneList_OutOfRange',
+    type: 'error',
+  },
+  { inputs: [], name: 'NotInitializing', type: 'error' },
+  {
+    inputs: [
+      { name: 'value', type: 'uint256' },
+      { name: 'length', type: 'uint256' },
+    ],
+    name: 'StringsInsufficientHexLength',
+    type: 'error',
+  },
+  { inputs: [], name: 'UUPSUnauthorizedCallContext', type: 'error' },
+  { inputs: [{ name: 'slot', type: 'bytes32' }], name: 'UUPSUnsupportedProxiableUUID', type: 'error' },
   {
     anonymous: false,
     inputs: [
@@ -1116,6 +1359,7 @@ export const ioIDAbi = [
     name: 'ApprovalForAll',
     type: 'event',
   },
+  { anonymous: false, inputs: [{ indexed: false, name: 'authority', type: 'address' }], name: 'AuthorityUpdated', type: 'event' },
   {
     anonymous: false,
     inputs: [
@@ -1127,6 +1371,7 @@ export const ioIDAbi = [
     name: 'CreateIoID',
     type: 'event',
   },
+  { anonymous: false, inputs: [{ indexed: false, name: 'version', type: 'uint64' }], name: 'Initialized', type: 'event' },
   {
     anonymous: false,
     inputs: [
@@ -1166,6 +1411,8 @@ export const ioIDAbi = [
     name: 'Transfer',
     type: 'event',
   },
+  { anonymous: false, inputs: [{ indexed: true, name: 'implementation', type: 'address' }], name: 'Upgraded', type: 'event' },
+  { inputs: [], name: 'UPGRADE_INTERFACE_VERSION', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [
       { name: 'to', type: 'address' },
@@ -1176,10 +1423,11 @@ export const ioIDAbi = [
     stateMutability: 'nonpayable',
     type: 'function',
   },
+  { inputs: [], name: 'authority', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   {
-    inputs: [{ name: 'owner', type: 'address' }],
+    inputs: [{ name: 'owner_', type: 'address' }],
     name: 'balanceOf',
-    outputs: [{ name: 'balance', type: 'uint256' }],
+    outputs: [{ name: '', type: 'uint256' }],
     stateMutability: 'view',
     type: 'function',
   },
@@ -1212,7 +1460,7 @@ export const ioIDAbi = [
     inputs: [{ name: 'device', type: 'address' }],
     name: 'did',
     outputs: [{ name: '', type: 'string' }],
-    stateMutability: 'view',
+    stateMutability: 'pure',
     type: 'function',
   },
   {
@@ -1225,7 +1473,7 @@ export const ioIDAbi = [
   {
     inputs: [{ name: 'tokenId', type: 'uint256' }],
     name: 'getApproved',
-    outputs: [{ name: 'operator', type: 'address' }],
+    outputs: [{ name: '', type: 'address' }],
     stateMutability: 'view',
     type: 'function',
   },
@@ -1252,6 +1500,7 @@ export const ioIDAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  { inputs: [], name: 'isConsumingScheduledOp', outputs: [{ name: '', type: 'bytes4' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [
       { name: 'id', type: 'uint256' },
@@ -1274,10 +1523,11 @@ export const ioIDAbi = [
     type: 'function',
   },
   { inputs: [], name: 'minter', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'name', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [{ name: 'tokenId', type: 'uint256' }],
     name: 'ownerOf',
-    outputs: [{ name: 'owner', type: 'address' }],
+    outputs: [{ name: '', type: 'address' }],
     stateMutability: 'view',
     type: 'function',
   },
@@ -1302,6 +1552,7 @@ export const ioIDAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  { inputs: [], name: 'proxiableUUID', outputs: [{ name: '', type: 'bytes32' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ name: 'device', type: 'address' }], name: 'removeDID', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   {
     inputs: [{ name: 'id', type: 'uint256' }],
@@ -1343,6 +1594,13 @@ export const ioIDAbi = [
     stateMutability: 'nonpayable',
     type: 'function',
   },
+  {
+    inputs: [{ name: 'newAuthority', type: 'address' }],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
   { inputs: [{ name: 'minter_', type: 'address' }], name: 'setMinter', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   {
     inputs: [
@@ -1361,6 +1619,7 @@ export const ioIDAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  { inputs: [], name: 'symbol', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [{ name: 'index', type: 'uint256' }],
     name: 'tokenByIndex',
@@ -1377,11 +1636,18 @@ export const ioIDAbi = [
   },
   {
     inputs: [
-      { name: 'owner', type: 'address' },
+      { name: 'owner_', type: 'address' },
       { name: 'index', type: 'uint256' },
     ],
     name: 'tokenOfOwnerByIndex',
     outputs: [{ name: '', type: 'uint256' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  {
+    inputs: [{ name: 'tokenId', type: 'uint256' }],
+    name: 'tokenURI',
+    outputs: [{ name: '', type: 'string' }],
     stateMutability: 'view',
     type: 'function',
   },
@@ -1398,13 +1664,13 @@ export const ioIDAbi = [
     type: 'function',
   },
   {
-    inputs: [{ name: 'id', type: 'uint256' }],
-    name: 'wallet',
-    outputs: [
-      { name: 'wallet_', type: 'address' },
-      { name: 'did_', type: 'string' },
+    inputs: [
+      { name: 'newImplementation', type: 'address' },
+      { name: 'data', type: 'bytes' },
     ],
-    stateMutability: 'view',
+    name: 'upgradeToAndCall',
+    outputs: [],
+    stateMutability: 'payable',
     type: 'function',
   },
   {
@@ -1414,11 +1680,51 @@ export const ioIDAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  {
+    inputs: [{ name: 'id', type: 'uint256' }],
+    name: 'wallet',
+    outputs: [
+      { name: 'wallet_', type: 'address' },
+      { name: 'did_', type: 'string' },
+    ],
+    stateMutability: 'view',
+    type: 'function',
+  },
   { inputs: [], name: 'walletImplementation', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [{ name: 'id', type: 'uint256' }],
+    name: 'walletOf',
+    outputs: [{ name: '', type: 'address' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
   { inputs: [], name: 'walletRegistry', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
 ] as const
 
 export const ioIDRegistryAbi = [
+  {
+    inputs: [
+      { name: 'authority_', type: 'address' },
+      { name: 'ioID_', type: 'address' },
+    ],
+    stateMutability: 'nonpayable',
+    type: 'constructor',
+  },
+  { inputs: [{ name: 'authority', type: 'address' }], name: 'AccessManagedInvalidAuthority', type: 'error' },
+  {
+    inputs: [
+      { name: 'caller', type: 'address' },
+      { name: 'delay', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+    type: 'error',
+  },
+  { inputs: [{ name: 'caller', type: 'address' }], name: 'AccessManagedUnauthorized', type: 'error' },
+  { inputs: [{ name: 'target', type: 'address' }], name: 'AddressEmptyCode', type: 'error' },
+  { inputs: [{ name: 'implementation', type: 'address' }], name: 'ERC1967InvalidImplementation', type: 'error' },
+  { inputs: [], name: 'ERC1967NonPayable', type: 'error' },
+  { inputs: [], name: 'FailedCall', type: 'error' },
+  { inputs: [], name: 'InvalidInitialization', type: 'error' },
   {
     inputs: [
       { name: 'deadline', type: 'uint256' },
@@ -1447,6 +1753,20 @@ export const ioIDRegistryAbi = [
   { inputs: [{ name: 'ioID', type: 'address' }], name: 'IoIDRegistry_OtherIoID', type: 'error' },
   { inputs: [{ name: 'length', type: 'uint256' }], name: 'IoIDRegistry_UriTooLong', type: 'error' },
   { inputs: [], name: 'IoIDRegistry_ZeroAddress', type: 'error' },
+  { inputs: [], name: 'NotInitializing', type: 'error' },
+  { inputs: [{ name: 'length', type: 'uint256' }], name: 'PackedString_TooLong', type: 'error' },
+  {
+    inputs: [
+      { name: 'value', type: 'uint256' },
+      { name: 'length', type: 'uint256' },
+    ],
+    name: 'StringsInsufficientHexLength',
+    type: 'error',
+  },
+  { inputs: [], name: 'UUPSUnauthorizedCallContext', type: 'error' },
+  { inputs: [{ name: 'slot', type: 'bytes32' }], name: 'UUPSUnsupportedProxiableUUID', type: 'error' },
+  { anonymous: false, inputs: [{ indexed: false, name: 'authority', type: 'address' }], name: 'AuthorityUpdated', type: 'event' },
+  { anonymous: false, inputs: [{ indexed: false, name: 'version', type: 'uint64' }], name: 'Initialized', type: 'event' },
   {
     anonymous: false,
     inputs: [
@@ -1509,9 +1829,12 @@ export const ioIDRegistryAbi = [
     name: 'UpdateDevice',
     type: 'event',
   },
+  { anonymous: false, inputs: [{ indexed: true, name: 'implementation', type: 'address' }], name: 'Upgraded', type: 'event' },
   { inputs: [], name: 'DOMAIN_SEPARATOR', outputs: [{ name: '', type: 'bytes32' }], stateMutability: 'view', type: 'function' },
-  { inputs: [], name: 'EIP712DOMAIN_TYPEHASH', outputs: [{ name: '', type: 'bytes32' }], stateMutability: 'view', type: 'function' },
-  { inputs: [], name: 'METHOD', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'EIP712DOMAIN_TYPEHASH', outputs: [{ name: '', type: 'bytes32' }], stateMutability: 'pure', type: 'function' },
+  { inputs: [], name: 'METHOD', outputs: [{ name: '', type: 'string' }], stateMutability: 'pure', type: 'function' },
+  { inputs: [], name: 'UPGRADE_INTERFACE_VERSION', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'authority', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ name: 'device', type: 'address' }], name: 'cancelNonce', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   {
     inputs: [{ name: 'signer', type: 'address' }],
@@ -1567,6 +1890,7 @@ export const ioIDRegistryAbi = [
   },
   { inputs: [], name: 'ioID', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'ioIDStore', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'isConsumingScheduledOp', outputs: [{ name: '', type: 'bytes4' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [
       { name: 'user', type: 'address' },
@@ -1628,6 +1952,40 @@ export const ioIDRegistryAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  { inputs: [], name: 'proxiableUUID', outputs: [{ name: '', type: 'bytes32' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [
+      { name: 'deviceContract', type: 'address' },
+      { name: 'tokenId', type: 'uint256' },
+      { name: 'user', type: 'address' },
+      { name: 'device', type: 'address' },
+      { name: 'hash', type: 'bytes32' },
+      { name: 'uri', type: 'string' },
+      { name: 'v', type: 'uint8' },
+      { name: 'r', type: 'bytes32' },
+      { name: 's', type: 'bytes32' },
+    ],
+    name: 'register',
+    outputs: [],
+    stateMutability: 'payable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'deviceContract', type: 'address' },
+      { name: 'tokenId', type: 'uint256' },
+      { name: 'device', type: 'address' },
+      { name: 'hash', type: 'bytes32' },
+      { name: 'uri', type: 'string' },
+      { name: 'v', type: 'uint8' },
+      { name: 'r', type: 'bytes32' },
+      { name: 's', type: 'bytes32' },
+    ],
+    name: 'register',
+    outputs: [],
+    stateMutability: 'payable',
+    type: 'function',
+  },
   {
     inputs: [
       {
@@ -1642,42 +2000,9 @@ export const ioIDRegistryAbi = [
         name: 'registration',
         type: 'tuple',
       },
-      { name: 'nonceDeadline', type: 'uint256' },
+      { name: 'deadline', type: 'uint256' },
       { name: 'deviceSignature', type: 'bytes' },
       { name: 'userSignature', type: 'bytes' },
-    ],
-    name: 'register',
-    outputs: [],
-    stateMutability: 'payable',
-    type: 'function',
-  },
-  {
-    inputs: [
-      { name: 'deviceContract', type: 'address' },
-      { name: 'tokenId', type: 'uint256' },
-      { name: 'device', type: 'address' },
-      { name: 'hash', type: 'bytes32' },
-      { name: 'uri', type: 'string' },
-      { name: 'v', type: 'uint8' },
-      { name: 'r', type: 'bytes32' },
-      { name: 's', type: 'bytes32' },
-    ],
-    name: 'register',
-    outputs: [],
-    stateMutability: 'payable',
-    type: 'function',
-  },
-  {
-    inputs: [
-      { name: 'deviceContract', type: 'address' },
-      { name: 'tokenId', type: 'uint256' },
-      { name: 'user', type: 'address' },
-      { name: 'device', type: 'address' },
-      { name: 'hash', type: 'bytes32' },
-      { name: 'uri', type: 'string' },
-      { name: 'v', type: 'uint8' },
-      { name: 'r', type: 'bytes32' },
-      { name: 's', type: 'bytes32' },
     ],
     name: 'register',
     outputs: [],
@@ -1731,6 +2056,13 @@ export const ioIDRegistryAbi = [
     stateMutability: 'nonpayable',
     type: 'function',
   },
+  {
+    inputs: [{ name: 'newAuthority', type: 'address' }],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
   { inputs: [{ name: 'ioIDStore_', type: 'address' }], name: 'setIoIDStore', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [{ name: 'open', type: 'bool' }], name: 'setLegacyPermits', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   {
@@ -1778,9 +2110,35 @@ export const ioIDRegistryAbi = [
     stateMutability: 'nonpayable',
     type: 'function',
   },
+  {
+    inputs: [
+      { name: 'newImplementation', type: 'address' },
+      { name: 'data', type: 'bytes' },
+    ],
+    name: 'upgradeToAndCall',
+    outputs: [],
+    stateMutability: 'payable',
+    type: 'function',
+  },
 ] as const
 
 export const ioIDStoreAbi = [
+  { inputs: [{ name: 'authority_', type: 'address' }], stateMutability: 'nonpayable', type: 'constructor' },
+  { inputs: [{ name: 'authority', type: 'address' }], name: 'AccessManagedInvalidAuthority', type: 'error' },
+  {
+    inputs: [
+      { name: 'caller', type: 'address' },
+      { name: 'delay', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+    type: 'error',
+  },
+  { inputs: [{ name: 'caller', type: 'address' }], name: 'AccessManagedUnauthorized', type: 'error' },
+  { inputs: [{ name: 'target', type: 'address' }], name: 'AddressEmptyCode', type: 'error' },
+  { inputs: [{ name: 'implementation', type: 'address' }], name: 'ERC1967InvalidImplementation', type: 'error' },
+  { inputs: [], name: 'ERC1967NonPayable', type: 'error' },
+  { inputs: [], name: 'FailedCall', type: 'error' },
+  { inputs: [], name: 'InvalidInitialization', type: 'error' },
   {
     inputs: [
       { name: 'have', type: 'uint256' },
@@ -1798,6 +2156,9 @@ export const ioIDStoreAbi = [
     type: 'error',
   },
   { inputs: [], name: 'IoIDStore_ZeroAddress', type: 'error' },
+  { inputs: [], name: 'NotInitializing', type: 'error' },
+  { inputs: [], name: 'UUPSUnauthorizedCallContext', type: 'error' },
+  { inputs: [{ name: 'slot', type: 'bytes32' }], name: 'UUPSUnsupportedProxiableUUID', type: 'error' },
   { anonymous: false, inputs: [{ indexed: true, name: 'projectId', type: 'uint256' }], name: 'ActiveIoID', type: 'event' },
   {
     anonymous: false,
@@ -1808,6 +2169,7 @@ export const ioIDStoreAbi = [
     name: 'ApplyIoIDs',
     type: 'event',
   },
+  { anonymous: false, inputs: [{ indexed: false, name: 'authority', type: 'address' }], name: 'AuthorityUpdated', type: 'event' },
   { anonymous: false, inputs: [{ indexed: true, name: 'feeReceiver', type: 'address' }], name: 'ChangeFeeReceiver', type: 'event' },
   { anonymous: false, inputs: [{ indexed: false, name: 'price', type: 'uint256' }], name: 'ChangePrice', type: 'event' },
   {
@@ -1819,6 +2181,7 @@ export const ioIDStoreAbi = [
     name: 'Initialize',
     type: 'event',
   },
+  { anonymous: false, inputs: [{ indexed: false, name: 'version', type: 'uint64' }], name: 'Initialized', type: 'event' },
   {
     anonymous: false,
     inputs: [
@@ -1829,6 +2192,7 @@ export const ioIDStoreAbi = [
     type: 'event',
   },
   { anonymous: false, inputs: [{ indexed: true, name: 'ioIDRegistry', type: 'address' }], name: 'SetIoIDRegistry', type: 'event' },
+  { anonymous: false, inputs: [{ indexed: true, name: 'implementation', type: 'address' }], name: 'Upgraded', type: 'event' },
   {
     anonymous: false,
     inputs: [
@@ -1838,6 +2202,7 @@ export const ioIDStoreAbi = [
     name: 'Withdraw',
     type: 'event',
   },
+  { inputs: [], name: 'UPGRADE_INTERFACE_VERSION', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ name: 'projectId', type: 'uint256' }], name: 'activeIoID', outputs: [], stateMutability: 'payable', type: 'function' },
   {
     inputs: [
@@ -1849,6 +2214,7 @@ export const ioIDStoreAbi = [
     stateMutability: 'payable',
     type: 'function',
   },
+  { inputs: [], name: 'authority', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [
       { name: 'projectId', type: 'uint256' },
@@ -1886,6 +2252,7 @@ export const ioIDStoreAbi = [
     type: 'function',
   },
   { inputs: [], name: 'ioIDRegistry', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'isConsumingScheduledOp', outputs: [{ name: '', type: 'bytes4' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'owner', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'price', outputs: [{ name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'project', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
@@ -1910,6 +2277,14 @@ export const ioIDStoreAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  { inputs: [], name: 'proxiableUUID', outputs: [{ name: '', type: 'bytes32' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [{ name: 'newAuthority', type: 'address' }],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
   {
     inputs: [
       { name: 'projectId', type: 'uint256' },
@@ -1925,6 +2300,16 @@ export const ioIDStoreAbi = [
     name: 'setIoIDRegistry',
     outputs: [],
     stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'newImplementation', type: 'address' },
+      { name: 'data', type: 'bytes' },
+    ],
+    name: 'upgradeToAndCall',
+    outputs: [],
+    stateMutability: 'payable',
     type: 'function',
   },
   {
@@ -2024,7 +2409,50 @@ export const programRegistryAbi = [
 ] as const
 
 export const projectAbi = [
+  { inputs: [{ name: 'authority_', type: 'address' }], stateMutability: 'nonpayable', type: 'constructor' },
+  { inputs: [{ name: 'authority', type: 'address' }], name: 'AccessManagedInvalidAuthority', type: 'error' },
+  {
+    inputs: [
+      { name: 'caller', type: 'address' },
+      { name: 'delay', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+    type: 'error',
+  },
+  { inputs: [{ name: 'caller', type: 'address' }], name: 'AccessManagedUnauthorized', type: 'error' },
+  { inputs: [{ name: 'target', type: 'address' }], name: 'AddressEmptyCode', type: 'error' },
+  { inputs: [{ name: 'implementation', type: 'address' }], name: 'ERC1967InvalidImplementation', type: 'error' },
+  { inputs: [], name: 'ERC1967NonPayable', type: 'error' },
+  {
+    inputs: [
+      { name: 'sender', type: 'address' },
+      { name: 'tokenId', type: 'uint256' },
+      { name: 'owner', type: 'address' },
+    ],
+    name: 'ERC721IncorrectOwner',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'operator', type: 'address' },
+      { name: 'tokenId', type: 'uint256' },
+    ],
+    name: 'ERC721InsufficientApproval',
+    type: 'error',
+  },
+  { inputs: [{ name: 'approver', type: 'address' }], name: 'ERC721InvalidApprover', type: 'error' },
+  { inputs: [{ name: 'operator', type: 'address' }], name: 'ERC721InvalidOperator', type: 'error' },
+  { inputs: [{ name: 'owner', type: 'address' }], name: 'ERC721InvalidOwner', type: 'error' },
+  { inputs: [{ name: 'receiver', type: 'address' }], name: 'ERC721InvalidReceiver', type: 'error' },
+  { inputs: [{ name: 'sender', type: 'address' }], name: 'ERC721InvalidSender', type: 'error' },
+  { inputs: [{ name: 'tokenId', type: 'uint256' }], name: 'ERC721NonexistentToken', type: 'error' },
+  { inputs: [], name: 'FailedCall', type: 'error' },
+  { inputs: [], name: 'InvalidInitialization', type: 'error' },
+  { inputs: [], name: 'NotInitializing', type: 'error' },
+  { inputs: [{ name: 'length', type: 'uint256' }], name: 'PackedString_TooLong', type: 'error' },
   { inputs: [{ name: 'projectType', type: 'uint8' }], name: 'Project_UnknownType', type: 'error' },
+  { inputs: [], name: 'UUPSUnauthorizedCallContext', type: 'error' },
+  { inputs: [{ name: 'slot', type: 'bytes32' }], name: 'UUPSUnsupportedProxiableUUID', type: 'error' },
   {
     anonymous: false,
     inputs: [
@@ -2065,6 +2493,8 @@ export const projectAbi = [
     name: 'ApprovalForAll',
     type: 'event',
   },
+  { anonymous: false, inputs: [{ indexed: false, name: 'authority', type: 'address' }], name: 'AuthorityUpdated', type: 'event' },
+  { anonymous: false, inputs: [{ indexed: false, name: 'version', type: 'uint64' }], name: 'Initialized', type: 'event' },
   {
     anonymous: false,
     inputs: [
@@ -2094,6 +2524,8 @@ export const projectAbi = [
     name: 'Transfer',
     type: 'event',
   },
+  { anonymous: false, inputs: [{ indexed: true, name: 'implementation', type: 'address' }], name: 'Upgraded', type: 'event' },
+  { inputs: [], name: 'UPGRADE_INTERFACE_VERSION', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [
       { name: 'projectId', type: 'uint256' },
@@ -2114,10 +2546,11 @@ export const projectAbi = [
     stateMutability: 'nonpayable',
     type: 'function',
   },
+  { inputs: [], name: 'authority', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [{ name: 'owner', type: 'address' }],
     name: 'balanceOf',
-    outputs: [{ name: 'balance', type: 'uint256' }],
+    outputs: [{ name: '', type: 'uint256' }],
     stateMutability: 'view',
     type: 'function',
   },
@@ -2125,7 +2558,7 @@ export const projectAbi = [
   {
     inputs: [{ name: 'tokenId', type: 'uint256' }],
     name: 'getApproved',
-    outputs: [{ name: 'operator', type: 'address' }],
+    outputs: [{ name: '', type: 'address' }],
     stateMutability: 'view',
     type: 'function',
   },
@@ -2149,6 +2582,7 @@ export const projectAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  { inputs: [], name: 'isConsumingScheduledOp', outputs: [{ name: '', type: 'bytes4' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [
       { name: 'projectId', type: 'uint256' },
@@ -2157,17 +2591,6 @@ export const projectAbi = [
     name: 'metadata',
     outputs: [{ name: '', type: 'bytes' }],
     stateMutability: 'view',
-    type: 'function',
-  },
-  {
-    inputs: [
-      { name: 'owner_', type: 'address' },
-      { name: 'name_', type: 'string' },
-      { name: 'type_', type: 'uint8' },
-    ],
-    name: 'mint',
-    outputs: [{ name: 'projectId', type: 'uint256' }],
-    stateMutability: 'nonpayable',
     type: 'function',
   },
   {
@@ -2183,11 +2606,23 @@ export const projectAbi = [
       { name: 'name_', type: 'string' },
     ],
     name: 'mint',
-    outputs: [{ name: 'projectId', type: 'uint256' }],
+    outputs: [{ name: '', type: 'uint256' }],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'owner_', type: 'address' },
+      { name: 'name_', type: 'string' },
+      { name: 'type_', type: 'uint8' },
+    ],
+    name: 'mint',
+    outputs: [{ name: '', type: 'uint256' }],
     stateMutability: 'nonpayable',
     type: 'function',
   },
   { inputs: [], name: 'minter', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'name', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [{ name: 'projectId', type: 'uint256' }],
     name: 'name',
@@ -2199,7 +2634,7 @@ export const projectAbi = [
   {
     inputs: [{ name: 'tokenId', type: 'uint256' }],
     name: 'ownerOf',
-    outputs: [{ name: 'owner', type: 'address' }],
+    outputs: [{ name: '', type: 'address' }],
     stateMutability: 'view',
     type: 'function',
   },
@@ -2210,6 +2645,7 @@ export const projectAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  { inputs: [], name: 'proxiableUUID', outputs: [{ name: '', type: 'bytes32' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [
       { name: 'projectId', type: 'uint256' },
@@ -2254,6 +2690,13 @@ export const projectAbi = [
     type: 'function',
   },
   {
+    inputs: [{ name: 'newAuthority', type: 'address' }],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
     inputs: [
       { name: 'projectId', type: 'uint256' },
       { name: 'name_', type: 'string' },
@@ -2282,6 +2725,14 @@ export const projectAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  { inputs: [], name: 'symbol', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [{ name: 'tokenId', type: 'uint256' }],
+    name: 'tokenURI',
+    outputs: [{ name: '', type: 'string' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
   {
     inputs: [
       { name: 'from', type: 'address' },
@@ -2293,27 +2744,80 @@ export const projectAbi = [
     stateMutability: 'nonpayable',
     type: 'function',
   },
+  {
+    inputs: [
+      { name: 'newImplementation', type: 'address' },
+      { name: 'data', type: 'bytes' },
+    ],
+    name: 'upgradeToAndCall',
+    outputs: [],
+    stateMutability: 'payable',
+    type: 'function',
+  },
 ] as const
 
 export const projectRegistryAbi = [
+  { inputs: [{ name: 'authority_', type: 'address' }], stateMutability: 'nonpayable', type: 'constructor' },
+  { inputs: [{ name: 'authority', type: 'address' }], name: 'AccessManagedInvalidAuthority', type: 'error' },
+  {
+    inputs: [
+      { name: 'caller', type: 'address' },
+      { name: 'delay', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+    type: 'error',
+  },
+  { inputs: [{ name: 'caller', type: 'address' }], name: 'AccessManagedUnauthorized', type: 'error' },
+  { inputs: [{ name: 'target', type: 'address' }], name: 'AddressEmptyCode', type: 'error' },
+  { inputs: [{ name: 'implementation', type: 'address' }], name: 'ERC1967InvalidImplementation', type: 'error' },
+  { inputs: [], name: 'ERC1967NonPayable', type: 'error' },
+  { inputs: [], name: 'FailedCall', type: 'error' },
+  { inputs: [], name: 'InvalidInitialization', type: 'error' },
+  { inputs: [], name: 'NotInitializing', type: 'error' },
   { inputs: [{ name: 'value', type: 'uint256' }], name: 'ProjectRegistry_UnexpectedValue', type: 'error' },
+  { inputs: [], name: 'UUPSUnauthorizedCallContext', type: 'error' },
+  { inputs: [{ name: 'slot', type: 'bytes32' }], name: 'UUPSUnsupportedProxiableUUID', type: 'error' },
+  { anonymous: false, inputs: [{ indexed: false, name: 'authority', type: 'address' }], name: 'AuthorityUpdated', type: 'event' },
+  { anonymous: false, inputs: [{ indexed: false, name: 'version', type: 'uint64' }], name: 'Initialized', type: 'event' },
+  { anonymous: false, inputs: [{ indexed: true, name: 'implementation', type: 'address' }], name: 'Upgraded', type: 'event' },
+  { inputs: [], name: 'UPGRADE_INTERFACE_VERSION', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'authority', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ name: 'project_', type: 'address' }], name: 'initialize', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [], name: 'isConsumingScheduledOp', outputs: [{ name: '', type: 'bytes4' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'project', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
-  { inputs: [], name: 'register', outputs: [{ name: 'projectId', type: 'uint256' }], stateMutability: 'payable', type: 'function' },
+  { inputs: [], name: 'proxiableUUID', outputs: [{ name: '', type: 'bytes32' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'register', outputs: [{ name: '', type: 'uint256' }], stateMutability: 'payable', type: 'function' },
+  {
+    inputs: [{ name: 'name', type: 'string' }],
+    name: 'register',
+    outputs: [{ name: '', type: 'uint256' }],
+    stateMutability: 'payable',
+    type: 'function',
+  },
   {
     inputs: [
       { name: 'name', type: 'string' },
       { name: 'type_', type: 'uint8' },
     ],
     name: 'register',
-    outputs: [{ name: 'projectId', type: 'uint256' }],
+    outputs: [{ name: '', type: 'uint256' }],
     stateMutability: 'payable',
     type: 'function',
   },
   {
-    inputs: [{ name: 'name', type: 'string' }],
-    name: 'register',
-    outputs: [{ name: 'projectId', type: 'uint256' }],
+    inputs: [{ name: 'newAuthority', type: 'address' }],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'newImplementation', type: 'address' },
+      { name: 'data', type: 'bytes' },
+    ],
+    name: 'upgradeToAndCall',
+    outputs: [],
     stateMutability: 'payable',
     type: 'function',
   },
@@ -3761,8 +4265,8 @@ export const taskManagerAbi = [
           { name: 'signature', type: 'bytes' },
           { name: 'prover', type: 'address' },
         ],
-        name: 'taskAssignments',
-        type: 'tuple[]',
+        name: 'assignment',
+        type: 'tuple',
       },
       { name: 'sequencer', type: 'address' },
       { name: 'deadline', type: 'uint256' },
@@ -3782,8 +4286,8 @@ export const taskManagerAbi = [
           { name: 'signature', type: 'bytes' },
           { name: 'prover', type: 'address' },
         ],
-        name: 'assignment',
-        type: 'tuple',
+        name: 'taskAssignments',
+        type: 'tuple[]',
       },
       { name: 'sequencer', type: 'address' },
       { name: 'deadline', type: 'uint256' },

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/** ioID: projects, device registry, store, the ioIDs themselves, data keys, and how they know each other. */
+import { type Address, zeroAddress } from 'viem'
+import { ERC6551_REGISTRY } from '../canonical/erc6551.ts'
+import type { Deployer } from '../deployer.ts'
+import type { Network } from '../network.ts'
+import { holder } from '../roles.ts'
+
+export async function deployIdentity(deployer: Deployer, network: Network): Promise<void> {
+  const at = (name: string): Address => deployer.contracts.get(name)!.address
+  const manager = at('AccessManager')
+  const init = (...args: readonly unknown[]): { functionName: string; args: readonly unknown[] } => ({ functionName: 'initialize', args })
+
+  await deployer.proxy('Project', 'Project', init('Trellis Projects', 'PROJECT'), [manager])
+  await deployer.proxy('ProjectRegistry', 'ProjectRegistry', init(at('Project')), [manager])
+  await deployer.proxy('IoIDStore', 'IoIDStore', init(at('Project'), BigInt(network.ioIDPrice)), [manager])
+  const wallets = [ERC6551_REGISTRY, at('DeviceAccountProxy')]
+  // The registry, which mints ioIDs, needs their address in its code: it becomes the minter below.
+  await deployer.proxy('IoID', 'IoID', init(zeroAddress, ...wallets, 'Trellis ioID', 'IOID'), [manager, ...wallets])
+  await deployer.proxy('IoIDRegistry', 'IoIDRegistry', init(at('IoIDStore'), at('IoID')), [manager, at('IoID')])
+  await deployer.proxy('DataKeyRegistry', 'DataKeyRegistry', init(), [manager, at('IoIDRegistry')])
+  // Logic of the collections that projects make for their devices.
+  await deployer.create('DeviceNFTImplementation', 'DeviceNFT')
+
+  const settings = [
+    ['Project', 'minter', 'setMinter', at('ProjectRegistry')],
+    ['IoID', 'minter', 'setMinter', at('IoIDRegistry')],
+    ['IoIDStore', 'ioIDRegistry', 'setIoIDRegistry', at('IoIDRegistry')],
+    ['IoIDStore', 'feeReceiver', 'changeFeeReceiver', holder(deployer, network.feeReceiver)],
+    ['IoIDStore', 'price', 'changePrice', BigInt(network.ioIDPrice)],
+  ] as const
+  for (const [contract, getter, setter, want] of settings) {
+    await deployer.ensure(
+      `${contract}.${getter} is ${want}`,
+      () => deployer.read<Address | bigint>(contract, at(contract), getter),
+      want,
+      () => deployer.write(contract, at(contract), setter, [want]),
+    )
+  }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Wallets of devices: the canonical ERC-6551 registry where a chain lacks it, the logic, and the implementation that every wallet clones. */
+import { TrellisError } from '../../agents/protocol/errors.ts'
+import { CREATE2_FACTORY, ERC6551_REGISTRY, ERC6551_REGISTRY_CODE_SIZE, ERC6551_REGISTRY_TRANSACTION_DATA } from '../canonical/erc6551.ts'
+import type { Deployer } from '../deployer.ts'
+
+export async function deployWallet(deployer: Deployer): Promise<void> {
+  await deployer.ensure(
+    'canonical ERC-6551 registry',
+    () => deployer.hasCode(ERC6551_REGISTRY),
+    true,
+    () => deployer.send({ to: CREATE2_FACTORY, data: ERC6551_REGISTRY_TRANSACTION_DATA }, 'place the ERC-6551 registry'),
+  )
+  const code = await deployer.client.getCode({ address: ERC6551_REGISTRY })
+  const size = ((code?.length ?? 2) - 2) / 2
+  if (size !== ERC6551_REGISTRY_CODE_SIZE) {
+    throw new TrellisError({
+      code: 'ERC6551_REGISTRY_STRANGE',
+      message: 'The code at the canonical ERC-6551 registry is not the canonical code.',
+      details: { address: ERC6551_REGISTRY, bytes: size, expected: ERC6551_REGISTRY_CODE_SIZE },
+      next: 'do not deploy on this chain: wallets would not be where everybody expects them',
+    })
+  }
+  const logic = await deployer.create('DeviceAccount', 'DeviceAccount')
+  await deployer.create('DeviceAccountProxy', 'DeviceAccountProxy', [logic.address])
+}
