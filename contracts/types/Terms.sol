@@ -58,3 +58,10 @@ struct SettlementTerms {
     uint24 rangeMax;
     uint256 horizon; // latest project time that a reading may carry now, seconds
 }
+
+library TermsAmounts {
+    /// @dev What a task must have set aside: both fees and a full window.
+    function hold(uint256 proverFee, uint256 sequencerFee, uint256 pricePerReading) internal pure returns (uint256) {
+        return proverFee + sequencerFee + MAX_WINDOW_READINGS * pricePerReading;
+    }
+}

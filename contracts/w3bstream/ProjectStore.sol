@@ -7,7 +7,7 @@ import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeab
 
 import {IProgramRegistry} from "../interfaces/verifiers/IProgramRegistry.sol";
 import {IProjectStore} from "../interfaces/w3bstream/IProjectStore.sol";
-import {AssignmentTerms, ClockKind, MAX_WINDOW_READINGS, SettlementTerms, Terms} from "../types/Terms.sol";
+import {AssignmentTerms, ClockKind, SettlementTerms, Terms, TermsAmounts} from "../types/Terms.sol";
 
 /// @title See `IProjectStore`.
 /// @dev Wiring: constructor(project, programRegistry), both deployed before; initialize(authority, replayAllowed); then setRouter.
@@ -250,7 +250,7 @@ contract ProjectStore is IProjectStore, AccessManagedUpgradeable, UUPSUpgradeabl
         quote.token = t.token;
         // Checked to fit when the terms were published.
         unchecked {
-            quote.hold = uint96(_hold(t.proverFee, t.sequencerFee, t.pricePerReading));
+            quote.hold = uint96(TermsAmounts.hold(t.proverFee, t.sequencerFee, t.pricePerReading));
         }
         quote.taskSeconds = t.taskSeconds;
     }
@@ -386,7 +386,7 @@ contract ProjectStore is IProjectStore, AccessManagedUpgradeable, UUPSUpgradeabl
         if (t.taskSeconds < MIN_TASK_SECONDS || t.taskSeconds > MAX_TASK_SECONDS) {
             revert ProjectStore_BadTaskSeconds(t.taskSeconds, MIN_TASK_SECONDS, MAX_TASK_SECONDS);
         }
-        uint256 hold = _hold(t.proverFee, t.sequencerFee, t.pricePerReading);
+        uint256 hold = TermsAmounts.hold(t.proverFee, t.sequencerFee, t.pricePerReading);
         if (hold > type(uint96).max) revert ProjectStore_HoldTooLarge(hold);
         if (t.clock == ClockKind.Replay) {
             if (!_store().replayAllowed) revert ProjectStore_ReplayRefused();
@@ -420,10 +420,6 @@ contract ProjectStore is IProjectStore, AccessManagedUpgradeable, UUPSUpgradeabl
         uint256 start = t.clockStart;
         uint256 elapsed = block.timestamp > start ? block.timestamp - start : 0;
         return uint256(t.clockOrigin) + elapsed * t.clockSpeed;
-    }
-
-    function _hold(uint256 proverFee, uint256 sequencerFee, uint256 price) private pure returns (uint256) {
-        return proverFee + sequencerFee + MAX_WINDOW_READINGS * price;
     }
 
     function _store() private pure returns (Store storage $) {

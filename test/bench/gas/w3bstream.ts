@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Gas of the proof market and of the Groth16 verifier: whole transactions, production profile, each with and without the proxy hop.
+ * Identity is a double here (one slot per answer); its own gas is in identity.ts. Run with TRELLIS_PROFILE=production.
+ */
+import { network } from 'hardhat'
+import {
+  encodeAbiParameters,
+  encodeFunctionData,
+  encodePacked,
+  getAddress,
+  type Hex,
+  keccak256,
+  parseAbiParameters,
+  toHex,
+  zeroAddress,
+} from 'viem'
+import { readFileSync } from 'node:fs'
+import { encodeProof, encodeVerifierKey, type SnarkjsProof, type SnarkjsVerificationKey } from '../../../agents/protocol/verifier-key.ts'
+import type { Row } from '../../../scripts/bench.ts'
+
+/** Measured or published: shared budgets, one figure per operation. */
+const W3BSTREAM = { assign: 265_221, assignTen: 185_521, settleFirst: 140_170, settleWarm: 105_970, deposit: 85_898, withdraw: 57_196 }
+/** snarkjs' template with two public signals, and each further one: it multiplies and adds once more. */
+const SNARKJS_TWO = 222_000
+const SNARKJS_EACH = 6_650
+
+const PROGRAM = keccak256(toHex('sensing/window/1'))
+const KEY_ID = keccak256(toHex('key'))
+const PROJECT = 7n
+const FUNDS = 10n ** 24n
+const THRESHOLD = 5_000
+const RANGE_MAX = 10_000
+
+type Address = `0x${string}`
+interface Item {
+  device: Address
+  window: number
+  root: Hex
+  statistics: bigint
+  proof: bigint[]
+}
+
+const ITEMS = parseAbiParameters('(address device, uint32 window, bytes32 root, uint256 statistics, uint256[8] proof)[]')
+
+/** One market in a chain of its own. `proxied` false puts the logic's code at the address itself. */
+async function market(proxied: boolean) {
+  const connection = await network.connect()
+  const { viem, networkHelpers } = connection
+  const client = await viem.getPublicClient()
+  const wallets = await viem.getWalletClients()
+  const [governor, owner, coordinator, prover, sequencer, depositor] = wallets.map((wallet) => wallet.account)
+  if (!governor || !owner || !coordinator || !prover || !sequencer || !depositor) throw new Error('the network has too few accounts')
+  let places = 0
+
+  async function place(name: string, args: unknown[], init: readonly unknown[]): Promise<Address> {
+    const logic = await viem.deployContract(name as never, args as never)
+    const contract = logic as unknown as { address: Address; abi: never }
+    const data = encodeFunctionData({ abi: contract.abi, functionName: 'initialize', args: init } as never)
+    if (proxied)
+      return ((await viem.deployContract('ERC1967Proxy' as never, [contract.address, data] as never)) as unknown as { address: Address })
+        .address
+    const code = await client.getCode({ address: contract.address })
+    const address = getAddress(`0x${(0x7e1100 + ++places).toString(16).padStart(40, '0')}`)
+    await networkHelpers.setCode(address, code ?? '0x')
+    await send(governor!.address, address, data)
+    return address
+  }
+
+  async function send(from: Address, to: Address, data: Hex): Promise<number> {
+    const wallet = wallets.find((each) => each.account.address.toLowerCase() === from.toLowerCase()) ?? (await viem.getWalletClient(from))
+    const hash = await wallet.sendTransaction({ to, data, gas: 16_000_000n })
+    const receipt = await client.getTransactionReceipt({ hash })
+    if (receipt.status !== 'success') throw new Error(`a measured transaction to ${to} reverted`)
+    return Number(receipt.gasUsed)
+  }
+
+  const at = async (name: string, address: Address): Promise<Contract> =>
+    (await viem.getContractAt(name as never, address)) as unknown as Contract
+  const call = (contract: Contract, functionName: string, args: readonly unknown[]): Hex =>
+    encodeFunctionData({ abi: contract.abi, functionName, args } as never)
+  const deploy = async (name: string, args: unknown[] = []): Promise<Contract> =>
+    (await viem.deployContract(name as never, args as never)) as unknown as Contract
+
+  const authority = await deploy('AccessManager', [governor.address])
+  const identity = await deploy('IdentityDouble', [getAddress(`0x${'11'.repeat(20)}`)])
+  const verifier = await deploy('VerifierDouble')
+  const programs = await deploy('ProgramRegistry', [authority.address, true])
+  const token = await deploy('TestToken')
+  const projects = await at('ProjectStore', await place('ProjectStore', [identity.address, programs.address], [authority.address, true]))
+  const provers = await at('ProverStore', await place('ProverStore', [identity.address], [authority.address]))
+  const manager = await at(
+    'TaskManager',
+    await place('TaskManager', [projects.address, provers.address, identity.address, identity.address], [authority.address]),
+  )
+  const escrow = await deploy('TaskEscrow', [manager.address, identity.address])
+  const router = await at(
+    'Router',
+    await place('Router', [manager.address, provers.address, projects.address, programs.address, identity.address], [authority.address]),
+  )
+  const governed: [Contract, string, unknown[]][] = [
+    [manager, 'setEscrow', [escrow.address]],
+    [manager, 'setRouter', [router.address]],
+    [provers, 'setTaskManager', [manager.address]],
+    [projects, 'setRouter', [router.address]],
+    [programs, 'register', [PROGRAM, verifier.address, KEY_ID, KEY_ID, true]],
+    [manager, 'addOperator', [coordinator.address]],
+  ]
+  for (const [contract, name, args] of governed) await send(governor.address, contract.address, call(contract, name, args))
+
+  await send(governor.address, identity.address, call(identity, 'setProject', [PROJECT, owner.address]))
+  await send(owner.address, projects.address, call(projects, 'bind', [PROJECT]))
+  await send(owner.address, projects.address, call(projects, 'setCoordinator', [PROJECT, coordinator.address, true]))
+  const terms = (receiver: Address) => ({
+    programId: PROGRAM,
+    channel: 1n,
+    rangeMin: 0n,
+    rangeMax: RANGE_MAX,
+    threshold: THRESHOLD,
+    decimals: 2,
+    pricePerReading: 10n ** 15n,
+    proverFee: 10n ** 17n,
+    sequencerFee: 10n ** 16n,
+    token: token.address,
+    receiver,
+    dappGas: 1_000_000,
+    clock: 0,
+    clockOrigin: 0,
+    clockStart: 0,
+    clockSpeed: 0,
+    taskSeconds: 3_600,
+    maxAge: 0,
+    maxSkew: 3_600,
+  })
+  const publish = (receiver: Address): Promise<number> =>
+    send(owner.address, projects.address, call(projects, 'publishTerms', [PROJECT, terms(receiver)]))
+  await publish(zeroAddress)
+  await send(governor.address, identity.address, call(identity, 'addDevice', [1n, prover.address, prover.address]))
+  await send(prover.address, provers.address, call(provers, 'register', [prover.address]))
+  await send(prover.address, provers.address, call(provers, 'setCapacity', [100]))
+  for (const account of [owner, depositor]) {
+    await send(governor.address, token.address, call(token, 'mint', [account.address, FUNDS]))
+    await send(account.address, token.address, call(token, 'approve', [escrow.address, 2n ** 256n - 1n]))
+  }
+
+  const keys = new Map<Address, bigint>()
+  async function device(): Promise<Address> {
+    const address = getAddress(keccak256(toHex(`device ${keys.size}`)).slice(0, 42) as Hex)
+    await send(governor!.address, identity.address, call(identity, 'addDevice', [PROJECT, address, address]))
+    const tokenId = (await identity.read['deviceTokenId']!([address])) as bigint
+    const key = BigInt(keccak256(address)) >> 8n
+    await send(governor!.address, identity.address, call(identity, 'setKey', [PROJECT, tokenId, key]))
+    keys.set(address, key)
+    return address
+  }
+
+  const rootOf = (address: Address, window: number): Hex =>
+    toHex(BigInt(keccak256(encodePacked(['address', 'uint32'], [address, window]))) >> 8n, { size: 32 })
+  const idOf = (address: Address, window: number): Promise<Hex> =>
+    manager.read['taskIdOf']!([PROJECT, address, window, rootOf(address, window)]) as Promise<Hex>
+
+  async function assign(tasks: readonly [Address, number][]): Promise<number> {
+    const now = (await client.getBlock()).timestamp
+    await send(prover!.address, provers.address, call(provers, 'heartbeat', []))
+    const assignments = await Promise.all(
+      tasks.map(async ([address, window]) => ({
+        projectId: PROJECT,
+        taskId: await idOf(address, window),
+        hash: rootOf(address, window),
+        signature: encodePacked(['address', 'uint32'], [address, window]),
+        prover: prover!.address,
+      })),
+    )
+    const args = [assignments.length === 1 ? assignments[0] : assignments, sequencer!.address, now + 3_000n]
+    return send(coordinator!.address, manager.address, call(manager, 'assign', args))
+  }
+
+  const statisticsOf = (window: number): bigint =>
+    64_000n |
+    (900n << 30n) |
+    (6_000n << 54n) |
+    (64n << 78n) |
+    (1n << 85n) |
+    (BigInt(window) << 92n) |
+    (BigInt(window * 64) << 124n) |
+    (1_700_000_000n << 164n) |
+    (BigInt(THRESHOLD) << 204n) |
+    (BigInt(RANGE_MAX) << 228n)
+
+  /** The whole way: router, verifier double, settlement, and the dapp where the terms name one. */
+  async function route(tasks: readonly [Address, number][]): Promise<number> {
+    const version = (await projects.read['termsVersion']!([PROJECT])) as number
+    const termsId = await projects.read['termsIdOf']!([PROJECT, version])
+    const ids: Hex[] = []
+    const items: Item[] = []
+    for (const [address, window] of tasks) {
+      const id = await idOf(address, window)
+      const context = await router.read['contextOf']!([PROJECT, address, id, prover!.address, window, PROGRAM, termsId])
+      const signals = [context, BigInt(rootOf(address, window)), statisticsOf(window), keys.get(address)]
+      const proof = (await verifier.read['prove']!([KEY_ID, signals])) as bigint
+      ids.push(id)
+      items.push({
+        device: address,
+        window,
+        root: rootOf(address, window),
+        statistics: statisticsOf(window),
+        proof: [proof, ...Array.from({ length: 7 }, () => proof)],
+      })
+    }
+    return send(
+      coordinator!.address,
+      router.address,
+      call(router, 'route', [prover!.address, PROJECT, ids, encodeAbiParameters(ITEMS, [items as never])]),
+    )
+  }
+
+  /** Proof check aside: the settlement that the router asks of the task manager, as a transaction of its own. */
+  async function settle(tasks: readonly [Address, number][]): Promise<number> {
+    const version = (await projects.read['termsVersion']!([PROJECT])) as number
+    const frozen = await projects.read['settlementTerms']!([PROJECT, version])
+    const items = await Promise.all(
+      tasks.map(async ([address, window]) => ({ taskId: await idOf(address, window), device: address, window, count: 64 })),
+    )
+    await networkHelpers.impersonateAccount(router.address)
+    await networkHelpers.setBalance(router.address, 10n ** 20n)
+    return send(router.address, manager.address, call(manager, 'settle', [PROJECT, prover!.address, frozen, items]))
+  }
+
+  return {
+    send,
+    call,
+    deploy,
+    publish,
+    device,
+    assign,
+    settle,
+    route,
+    escrow,
+    token,
+    router,
+    owner,
+    depositor,
+    client,
+    close: () => connection.close(),
+  }
+}
+
+interface Contract {
+  address: Address
+  abi: never
+  read: Record<string, (args: readonly unknown[]) => Promise<unknown>>
+}
+
+function row(name: string, ours: number, peer: number | null, target: number | null, peerName = 'W3bstream'): Row {
+  return {
+    case: name,
+    unit: 'gas',
+    ours,
+    peer,
+    peerName: peer === null ? null : peerName,
+    ratio: peer === null ? null : peer / ours,
+    target,
+    ok: target === null || ours <= target,
+  }
+}
+
+async function marketRows(proxied: boolean): Promise<Row[]> {
+  const m = await market(proxied)
+  const rows: Row[] = []
+  // Targets are for the work itself; behind the proxy the figure is printed beside them.
+  const add = (name: string, ours: number, peer: number | null, target: number | null): void => {
+    rows.push(row(`${name}${proxied ? ', behind proxies' : ''}`, Math.round(ours), peer, proxied ? null : target))
+  }
+  const deposit = (from: Address, amount: bigint): Promise<number> =>
+    m.send(from, m.escrow.address, m.call(m.escrow, 'deposit', [PROJECT, m.token.address, amount]))
+
+  await m.send(m.owner.address, m.escrow.address, m.call(m.escrow, 'deposit', [8n, m.token.address, 1n])) // another project's
+  add('escrow deposit, first of a project', await deposit(m.depositor.address, 10n ** 20n), W3BSTREAM.deposit, 75_000)
+  add('escrow deposit, next', await deposit(m.depositor.address, 10n ** 20n), W3BSTREAM.deposit, 75_000)
+  add(
+    'escrow withdraw',
+    await m.send(m.owner.address, m.escrow.address, m.call(m.escrow, 'withdraw', [PROJECT, m.token.address, 10n ** 18n, m.owner.address])),
+    W3BSTREAM.withdraw,
+    52_000,
+  )
+
+  const one = await m.device()
+  const ten: Address[] = []
+  for (let index = 0; index < 10; ++index) ten.push(await m.device())
+  const each = (window: number): [Address, number][] => ten.map((address) => [address, window])
+
+  add('assign a task, alone', await m.assign([[one, 0]]), W3BSTREAM.assign, 150_000)
+  add('assign a task, in ten', (await m.assign(each(0))) / 10, W3BSTREAM.assignTen, 90_000)
+  add('settle a task, first of all', await m.settle([[one, 0]]), W3BSTREAM.settleFirst, 120_000)
+  await m.assign([[one, 1]])
+  add('settle a task, warm', await m.settle([[one, 1]]), W3BSTREAM.settleWarm, 80_000)
+  await m.settle(each(0))
+  await m.assign(each(1))
+  add('settle a task, in ten (ten devices)', (await m.settle(each(1))) / 10, null, 50_000)
+
+  // The whole transaction, with a verifier double in place of the proof check, for what a settlement costs in the end.
+  await m.assign([[one, 2]])
+  add('route a task, warm (verifier double, no dapp)', await m.route([[one, 2]]), null, null)
+  await m.assign(each(2))
+  add('route a task, in ten (verifier double, no dapp)', (await m.route(each(2))) / 10, null, null)
+  const dapp = await m.deploy('TelemetryDapp', [m.router.address])
+  await m.publish(dapp.address)
+  await m.assign([[one, 3], ...each(3)])
+  await m.route([[one, 3], ...each(3)])
+  await m.assign([[one, 4]])
+  add('route a task, warm (verifier double, telemetry dapp)', await m.route([[one, 4]]), null, null)
+  await m.assign(each(4))
+  add('route a task, in ten (verifier double, telemetry dapp)', (await m.route(each(4))) / 10, null, null)
+  await m.close()
+  return rows
+}
+
+async function verifierRows(): Promise<Row[]> {
+  const fixture = JSON.parse(readFileSync(new URL('../../fixtures/groth16/four.json', import.meta.url), 'utf8')) as {
+    key: SnarkjsVerificationKey
+    proof: SnarkjsProof
+    publicSignals: string[]
+  }
+  const connection = await network.connect()
+  const verifier = (await connection.viem.deployContract('Groth16Verifier' as never)) as unknown as Contract
+  const client = await connection.viem.getPublicClient()
+  const [wallet] = await connection.viem.getWalletClients()
+  if (wallet === undefined) throw new Error('the network has no accounts')
+  const send = async (functionName: string, args: readonly unknown[]): Promise<number> => {
+    const data = encodeFunctionData({ abi: verifier.abi, functionName, args } as never)
+    const hash = await wallet.sendTransaction({ to: verifier.address, data, gas: 5_000_000n })
+    return Number((await client.getTransactionReceipt({ hash })).gasUsed)
+  }
+  const key = encodeVerifierKey(fixture.key)
+  const registered = await send('registerKey', [key])
+  const args = [keccak256(key), encodeProof(fixture.proof), fixture.publicSignals.map(BigInt)]
+  if ((await verifier.read['verify']!(args)) !== true) throw new Error('the verifier refuses a good proof')
+  const rows = [
+    // The precompiles, four signals, and the base of a transaction are 226,600 before any call data: see contracts/verifiers/README.md.
+    row('Groth16 verify, four signals', await send('verify', args), SNARKJS_TWO + 2 * SNARKJS_EACH, 225_000, 'snarkjs'),
+    row('Groth16 key of four signals, registered', registered, null, null),
+  ]
+  await connection.close()
+  return rows
+}
+
+/** All rows of this room. */
+export async function rows(): Promise<Row[]> {
+  return [...(await marketRows(false)), ...(await marketRows(true)), ...(await verifierRows())]
+}
+
+if (import.meta.main) console.table((await rows()).map(({ case: name, ours, peer, target, ok }) => ({ name, ours, peer, target, ok })))
