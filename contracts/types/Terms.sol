@@ -44,15 +44,20 @@ struct AssignmentTerms {
     uint32 taskSeconds;
 }
 
+/// @dev What one settled task of a version pays, and in what.
+struct Rates {
+    address token;
+    uint96 pricePerReading;
+    uint96 proverFee;
+    uint96 sequencerFee;
+}
+
 /// @dev What a settlement has to know of one version of a project's terms, read in one call.
 struct SettlementTerms {
     bytes32 termsId;
     bytes32 programId;
-    address token;
+    Rates rates;
     address receiver;
-    uint96 pricePerReading;
-    uint96 proverFee;
-    uint96 sequencerFee;
     uint32 dappGas;
     uint24 threshold;
     uint24 rangeMax;

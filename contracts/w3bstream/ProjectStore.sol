@@ -260,11 +260,11 @@ contract ProjectStore is IProjectStore, AccessManagedUpgradeable, UUPSUpgradeabl
         StoredTerms storage t = _store().terms[projectId][version];
         quote.termsId = t.termsId;
         quote.programId = t.programId;
-        quote.token = t.token;
+        quote.rates.token = t.token;
         quote.receiver = t.receiver;
-        quote.pricePerReading = t.pricePerReading;
-        quote.proverFee = t.proverFee;
-        quote.sequencerFee = t.sequencerFee;
+        quote.rates.pricePerReading = t.pricePerReading;
+        quote.rates.proverFee = t.proverFee;
+        quote.rates.sequencerFee = t.sequencerFee;
         quote.dappGas = t.dappGas;
         quote.threshold = t.threshold;
         quote.rangeMax = t.rangeMax;

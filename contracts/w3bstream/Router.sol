@@ -320,7 +320,7 @@ contract Router is IRouter, AccessManagedUpgradeable, UUPSUpgradeable, Reentranc
         address[] memory wallets = ITaskManager(taskManager).settle(
             batch.projectId,
             batch.prover,
-            batch.terms,
+            batch.terms.rates,
             settlements
         );
         taskIds = new bytes32[](size);

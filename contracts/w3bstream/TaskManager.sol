@@ -11,7 +11,7 @@ import {IProverStore} from "../interfaces/w3bstream/IProverStore.sol";
 import {ITaskEscrow, Payout} from "../interfaces/w3bstream/ITaskEscrow.sol";
 import {ITaskManager, Settlement, TaskAssignment} from "../interfaces/w3bstream/ITaskManager.sol";
 import {AccountAddress} from "../libraries/AccountAddress.sol";
-import {AssignmentTerms, SettlementTerms, Terms} from "../types/Terms.sol";
+import {AssignmentTerms, Rates} from "../types/Terms.sol";
 import {Refusal, TaskRecord, TaskRecords, TaskState} from "../types/Tasks.sol";
 
 /// @title See `ITaskManager`.
@@ -121,7 +121,7 @@ contract TaskManager is ITaskManager, AccessManagedUpgradeable, UUPSUpgradeable 
     function settle(
         uint256 projectId,
         address prover,
-        SettlementTerms calldata terms,
+        Rates calldata rates,
         Settlement[] calldata items
     ) external returns (address[] memory wallets) {
         if (msg.sender != _store().router) revert TaskManager_NotRouter(msg.sender);
@@ -133,7 +133,7 @@ contract TaskManager is ITaskManager, AccessManagedUpgradeable, UUPSUpgradeable 
             address wallet = _settle(projectId, prover, item);
             if (wallet == address(0)) continue;
             wallets[i] = wallet;
-            payouts[settled++] = Payout(item.taskId, wallet, uint256(terms.pricePerReading) * item.count);
+            payouts[settled++] = Payout(item.taskId, wallet, uint256(rates.pricePerReading) * item.count);
         }
         if (settled == 0) return wallets;
         assembly ("memory-safe") {
@@ -142,10 +142,10 @@ contract TaskManager is ITaskManager, AccessManagedUpgradeable, UUPSUpgradeable 
         address beneficiary = IProverStore(proverStore).release(prover, settled);
         ITaskEscrow(_store().escrow).settle(
             projectId,
-            terms.token,
+            rates.token,
             beneficiary,
-            terms.proverFee,
-            terms.sequencerFee,
+            rates.proverFee,
+            rates.sequencerFee,
             payouts
         );
     }
@@ -241,12 +241,12 @@ contract TaskManager is ITaskManager, AccessManagedUpgradeable, UUPSUpgradeable 
     {
         TaskRecord task = _store().tasks[taskId];
         if (task.state() == TaskState.None) return (0, owner, sequencer, prover, 0, 0, 0, false);
-        SettlementTerms memory terms = IProjectStore(projectStore).settlementTerms(projectId, task.version());
+        Rates memory rates = IProjectStore(projectStore).settlementTerms(projectId, task.version()).rates;
         owner = IProjectStore(projectStore).ownerOf(projectId);
-        (sequencer, ) = ITaskEscrow(_store().escrow).holdOf(projectId, terms.token, taskId);
+        (sequencer, ) = ITaskEscrow(_store().escrow).holdOf(projectId, rates.token, taskId);
         prover = task.prover();
-        rewardForProver = terms.proverFee;
-        rewardForSequencer = terms.sequencerFee;
+        rewardForProver = rates.proverFee;
+        rewardForSequencer = rates.sequencerFee;
         deadline = task.deadline();
         settled = task.state() == TaskState.Settled;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {SettlementTerms} from "../../types/Terms.sol";
+import {Rates} from "../../types/Terms.sol";
 import {Refusal, TaskRecord, TaskState} from "../../types/Tasks.sol";
 
 /// @dev Generation d. `hash` is the readings root; `signature` is abi.encodePacked(address device, uint32 window), 24 bytes: what
@@ -68,12 +68,12 @@ interface ITaskManager {
 
     /// @notice Settles proven tasks and pays. Router only.
     /// @dev A task that is not Assigned to `prover`, or whose window is settled, is skipped (wallet zero). Warning: trusts the router
-    /// that each item was proven, belongs to `projectId`, and was assigned under the version that `terms` are of.
+    /// that each item was proven, belongs to `projectId`, and was assigned under the version that `rates` are of.
     /// @return wallets  The device's wallet per item, of the ioID recorded at assignment; zero where nothing was settled.
     function settle(
         uint256 projectId,
         address prover,
-        SettlementTerms calldata terms,
+        Rates calldata rates,
         Settlement[] calldata items
     ) external returns (address[] memory wallets);
 

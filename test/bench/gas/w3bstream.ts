@@ -31,6 +31,7 @@ const PROJECT = 7n
 const FUNDS = 10n ** 24n
 const THRESHOLD = 5_000
 const RANGE_MAX = 10_000
+const PRICE = 10n ** 15n
 
 type Address = `0x${string}`
 interface Item {
@@ -111,14 +112,14 @@ async function market(proxied: boolean) {
   await send(governor.address, identity.address, call(identity, 'setProject', [PROJECT, owner.address]))
   await send(owner.address, projects.address, call(projects, 'bind', [PROJECT]))
   await send(owner.address, projects.address, call(projects, 'setCoordinator', [PROJECT, coordinator.address, true]))
-  const terms = (receiver: Address) => ({
+  const terms = (receiver: Address, pricePerReading: bigint) => ({
     programId: PROGRAM,
     channel: 1n,
     rangeMin: 0n,
     rangeMax: RANGE_MAX,
     threshold: THRESHOLD,
     decimals: 2,
-    pricePerReading: 10n ** 15n,
+    pricePerReading,
     proverFee: 10n ** 17n,
     sequencerFee: 10n ** 16n,
     token: token.address,
@@ -132,9 +133,9 @@ async function market(proxied: boolean) {
     maxAge: 0,
     maxSkew: 3_600,
   })
-  const publish = (receiver: Address): Promise<number> =>
-    send(owner.address, projects.address, call(projects, 'publishTerms', [PROJECT, terms(receiver)]))
-  await publish(zeroAddress)
+  const publish = (receiver: Address, pricePerReading: bigint): Promise<number> =>
+    send(owner.address, projects.address, call(projects, 'publishTerms', [PROJECT, terms(receiver, pricePerReading)]))
+  await publish(zeroAddress, 0n)
   await send(governor.address, identity.address, call(identity, 'addDevice', [1n, prover.address, prover.address]))
   await send(prover.address, provers.address, call(provers, 'register', [prover.address]))
   await send(prover.address, provers.address, call(provers, 'setCapacity', [100]))
@@ -159,7 +160,7 @@ async function market(proxied: boolean) {
   const idOf = (address: Address, window: number): Promise<Hex> =>
     manager.read['taskIdOf']!([PROJECT, address, window, rootOf(address, window)]) as Promise<Hex>
 
-  async function assign(tasks: readonly [Address, number][]): Promise<number> {
+  async function assign(tasks: readonly [Address, number][], sequencedBy: Address = sequencer!.address): Promise<number> {
     const now = (await client.getBlock()).timestamp
     await send(prover!.address, provers.address, call(provers, 'heartbeat', []))
     const assignments = await Promise.all(
@@ -171,7 +172,7 @@ async function market(proxied: boolean) {
         prover: prover!.address,
       })),
     )
-    const args = [assignments.length === 1 ? assignments[0] : assignments, sequencer!.address, now + 3_000n]
+    const args = [assignments.length === 1 ? assignments[0] : assignments, sequencedBy, now + 3_000n]
     return send(coordinator!.address, manager.address, call(manager, 'assign', args))
   }
 
@@ -214,16 +215,20 @@ async function market(proxied: boolean) {
     )
   }
 
+  const beneficiary = (await provers.read['beneficiary']!([prover.address])) as Address
+  const claim = (account: Address): Promise<number> =>
+    send(governor!.address, escrow.address, call(escrow, 'claimFor', [token.address, account]))
+
   /** Proof check aside: the settlement that the router asks of the task manager, as a transaction of its own. */
   async function settle(tasks: readonly [Address, number][]): Promise<number> {
     const version = (await projects.read['termsVersion']!([PROJECT])) as number
-    const frozen = await projects.read['settlementTerms']!([PROJECT, version])
+    const { rates } = (await projects.read['settlementTerms']!([PROJECT, version])) as { rates: unknown }
     const items = await Promise.all(
       tasks.map(async ([address, window]) => ({ taskId: await idOf(address, window), device: address, window, count: 64 })),
     )
     await networkHelpers.impersonateAccount(router.address)
     await networkHelpers.setBalance(router.address, 10n ** 20n)
-    return send(router.address, manager.address, call(manager, 'settle', [PROJECT, prover!.address, frozen, items]))
+    return send(router.address, manager.address, call(manager, 'settle', [PROJECT, prover!.address, rates, items]))
   }
 
   return {
@@ -235,6 +240,8 @@ async function market(proxied: boolean) {
     assign,
     settle,
     route,
+    beneficiary,
+    claim,
     escrow,
     token,
     router,
@@ -285,32 +292,48 @@ async function marketRows(proxied: boolean): Promise<Row[]> {
   )
 
   const one = await m.device()
+  const fresh = getAddress(`0x${'5e'.repeat(20)}`) // a sequencer that was never credited
   const ten: Address[] = []
   for (let index = 0; index < 10; ++index) ten.push(await m.device())
   const each = (window: number): [Address, number][] => ten.map((address) => [address, window])
 
-  add('assign a task, alone', await m.assign([[one, 0]]), W3BSTREAM.assign, 150_000)
+  // The peer's work: fees to prover and sequencer out of what was set aside. Its "first" is the first for both of them.
+  await m.assign([[one, 0]])
+  await m.settle([[one, 0]])
+  add('assign a task, alone', await m.assign([[one, 1]]), W3BSTREAM.assign, 150_000)
   add('assign a task, in ten', (await m.assign(each(0))) / 10, W3BSTREAM.assignTen, 90_000)
-  add('settle a task, first of all', await m.settle([[one, 0]]), W3BSTREAM.settleFirst, 120_000)
-  await m.assign([[one, 1]])
-  add('settle a task, warm', await m.settle([[one, 1]]), W3BSTREAM.settleWarm, 80_000)
+  await m.settle([[one, 1]])
+  await m.assign([[one, 2]], fresh)
+  await m.claim(m.beneficiary)
+  add('settle a task (fees), first for prover and sequencer', await m.settle([[one, 2]]), W3BSTREAM.settleFirst, 120_000)
+  await m.assign([[one, 3]], fresh)
+  add('settle a task (fees), warm', await m.settle([[one, 3]]), W3BSTREAM.settleWarm, 80_000)
   await m.settle(each(0))
   await m.assign(each(1))
-  add('settle a task, in ten (ten devices)', (await m.settle(each(1))) / 10, null, 50_000)
+  add('settle a task (fees), in ten (ten devices)', (await m.settle(each(1))) / 10, null, 50_000)
+
+  // Ours besides: the device's wallet is paid in the same transaction.
+  await m.publish(zeroAddress, PRICE)
+  await m.assign([[one, 4], ...each(2)])
+  add('settle a task and pay a wallet that had nothing', await m.settle([[one, 4]]), null, null)
+  await m.settle(each(2))
+  await m.assign([[one, 5], ...each(3)])
+  add('settle a task and pay its device, warm', await m.settle([[one, 5]]), W3BSTREAM.settleWarm, null)
+  add('settle a task and pay its device, in ten (ten devices)', (await m.settle(each(3))) / 10, null, 50_000)
 
   // The whole transaction, with a verifier double in place of the proof check, for what a settlement costs in the end.
-  await m.assign([[one, 2]])
-  add('route a task, warm (verifier double, no dapp)', await m.route([[one, 2]]), null, null)
-  await m.assign(each(2))
-  add('route a task, in ten (verifier double, no dapp)', (await m.route(each(2))) / 10, null, null)
-  const dapp = await m.deploy('TelemetryDapp', [m.router.address])
-  await m.publish(dapp.address)
-  await m.assign([[one, 3], ...each(3)])
-  await m.route([[one, 3], ...each(3)])
-  await m.assign([[one, 4]])
-  add('route a task, warm (verifier double, telemetry dapp)', await m.route([[one, 4]]), null, null)
+  await m.assign([[one, 6]])
+  add('route a task, warm (verifier double, no dapp)', await m.route([[one, 6]]), null, null)
   await m.assign(each(4))
-  add('route a task, in ten (verifier double, telemetry dapp)', (await m.route(each(4))) / 10, null, null)
+  add('route a task, in ten (verifier double, no dapp)', (await m.route(each(4))) / 10, null, null)
+  const dapp = await m.deploy('TelemetryDapp', [m.router.address])
+  await m.publish(dapp.address, PRICE)
+  await m.assign([[one, 7], ...each(5)])
+  await m.route([[one, 7], ...each(5)])
+  await m.assign([[one, 8]])
+  add('route a task, warm (verifier double, telemetry dapp)', await m.route([[one, 8]]), null, null)
+  await m.assign(each(6))
+  add('route a task, in ten (verifier double, telemetry dapp)', (await m.route(each(6))) / 10, null, null)
   await m.close()
   return rows
 }
