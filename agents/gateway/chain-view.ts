@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the gateway needs to know from the chain, and the view that reads it with a cache that follows the chain's events. */
-import { type Hex as ViemHex, parseAbi } from 'viem'
+import { getAbiItem, type Hex as ViemHex } from 'viem'
 import type { Point } from '../crypto/babyjubjub.ts'
 import type { ChainClient } from '../kit/chain.ts'
 import type { Next } from '../kit/lifecycle.ts'
+import { dataKeyRegistryAbi, ioIDAbi, ioIDRegistryAbi, projectStoreAbi } from '../protocol/generated/abi.ts'
 import type { Address, DeviceId, ProjectId, TermsId } from '../protocol/ids.ts'
 import type { Terms } from '../protocol/terms.ts'
 import { BoundedCache } from './bounded-cache.ts'
@@ -39,22 +40,7 @@ export interface ViewContracts {
   fromBlock: bigint
 }
 
-const registryAbi = parseAbi([
-  'function signerOf(address device) view returns (address)',
-  'function isRetired(address signer) view returns (bool)',
-  'event RemoveDevice(address indexed device, address owner)',
-])
-const ioIDAbi = parseAbi(['function deviceProject(address device) view returns (uint256)'])
-const dataKeyAbi = parseAbi([
-  'struct Point { uint256 x; uint256 y; }',
-  'function keyAt(address device, uint32 window) view returns (Point key, uint256 commitment)',
-])
-const projectStoreAbi = parseAbi([
-  'struct Terms { bytes32 programId; uint64 channel; int64 rangeMin; uint24 rangeMax; uint24 threshold; uint8 decimals; uint96 pricePerReading; uint96 proverFee; uint96 sequencerFee; address token; address receiver; uint32 dappGas; uint8 clock; uint40 clockOrigin; uint40 clockStart; uint32 clockSpeed; uint32 taskSeconds; uint32 maxAge; uint32 maxSkew; }',
-  'function termsVersion(uint256 projectId) view returns (uint32)',
-  'function terms(uint256 projectId, uint32 version) view returns (Terms)',
-  'function termsIdOf(uint256 projectId, uint32 version) view returns (bytes32)',
-])
+const removeDevice = getAbiItem({ abi: ioIDRegistryAbi, name: 'RemoveDevice' })
 
 const ZERO = `0x${'0'.repeat(40)}`
 /** Entries of each cache. A registered device costs about 300 bytes. */
@@ -92,8 +78,12 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
   }
 
   const wasRemoved = async (device: DeviceId): Promise<boolean> => {
-    const event = registryAbi[2]
-    const logs = await client.getLogs({ address: contracts.ioIDRegistry, event, args: { device }, fromBlock: contracts.fromBlock })
+    const logs = await client.getLogs({
+      address: contracts.ioIDRegistry,
+      event: removeDevice,
+      args: { device },
+      fromBlock: contracts.fromBlock,
+    })
     return logs.length > 0
   }
 
@@ -113,7 +103,7 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
     device: (device) =>
       read(devices, device, async () => {
         const [signer, project] = await Promise.all([
-          client.readContract({ address: contracts.ioIDRegistry, abi: registryAbi, functionName: 'signerOf', args: [device] }),
+          client.readContract({ address: contracts.ioIDRegistry, abi: ioIDRegistryAbi, functionName: 'signerOf', args: [device] }),
           client.readContract({ address: contracts.ioID, abi: ioIDAbi, functionName: 'deviceProject', args: [device] }),
         ])
         if (signer !== ZERO) return { status: 'live', project, signer: signer.toLowerCase() as Address }
@@ -126,7 +116,7 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
       const args = [device, window] as const
       const [key, commitment] = await client.readContract({
         address: contracts.dataKeyRegistry,
-        abi: dataKeyAbi,
+        abi: dataKeyRegistryAbi,
         functionName: 'keyAt',
         args,
       })
@@ -138,7 +128,7 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
 
     isRetired: (key) =>
       read(retired, key, () =>
-        client.readContract({ address: contracts.ioIDRegistry, abi: registryAbi, functionName: 'isRetired', args: [key] }),
+        client.readContract({ address: contracts.ioIDRegistry, abi: ioIDRegistryAbi, functionName: 'isRetired', args: [key] }),
       ),
 
     async follow() {

@@ -37,6 +37,8 @@ export function gatewayRoutes({ intake, ledger, view, metrics }: HttpModules, op
     app.post('/v1/messages', async (c) => {
       const length = Number(c.req.header('content-length') ?? '0')
       if (length > BATCH_MAX_BYTES) {
+        // Read and dropped, or the sender would see a broken connection instead of the answer.
+        await c.req.raw.body?.pipeTo(new WritableStream())
         return answer(c, await intake.refuse('TOO_LARGE', `a request has at most ${BATCH_MAX_BYTES} bytes`))
       }
       const text = await c.req.text()

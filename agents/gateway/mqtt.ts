@@ -28,6 +28,9 @@ export interface MqttDoor {
   close(): Promise<void>
 }
 
+/** A topic that nobody may subscribe to. */
+const SINK = 'trellis/received'
+
 /** Opens the door. @throws TrellisError PORT_BUSY */
 export async function startMqtt(
   intake: Intake,
@@ -37,15 +40,17 @@ export async function startMqtt(
 ): Promise<MqttDoor> {
   const broker = await Aedes.createBroker({
     id: 'trellis-gateway',
-    // Nothing is forwarded between devices: an answer goes to who may read that `ack` topic, everything else ends here.
     authorizePublish(client, packet, done) {
-      // A retained message would stay in memory for ever.
-      packet.retain = false
       if (client === null) {
         done(null)
         return
       }
-      void receive(client, packet.topic, Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload))
+      const { topic, payload } = packet
+      void receive(client, topic, Buffer.isBuffer(payload) ? payload : Buffer.from(payload))
+      // What a client publishes ends here: forwarded on an `ack` topic it would forge an answer, retained it would stay in memory for ever.
+      packet.topic = SINK
+      packet.payload = Buffer.alloc(0)
+      packet.retain = false
       done(null)
     },
     authorizeForward: (_client, packet) => (parseTopic(packet.topic)?.direction === 'ack' ? packet : null),

@@ -20,6 +20,8 @@ export interface RunningService {
   stop(): Promise<void>
   /** Where it listens, when it does. */
   url?: string
+  /** Resolves when a service that has an end reached it: it is stopped then, and the process leaves with 0. */
+  done?: Promise<void>
 }
 
 export interface Service<S extends z.ZodObject = z.ZodObject> {
@@ -59,7 +61,11 @@ export async function runService<S extends z.ZodObject>(service: Service<S>, sou
     const metrics = createMetrics(service.name)
     running = await service.start(config, { log, metrics, signal: abort.signal, fail })
     log.info({ url: running.url }, 'started')
-    if (!abort.signal.aborted) await new Promise((resolve) => abort.signal.addEventListener('abort', resolve, { once: true }))
+    const aborted = new Promise<void>((resolve) => {
+      if (abort.signal.aborted) resolve()
+      else abort.signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    await Promise.race(running.done === undefined ? [aborted] : [aborted, running.done])
     log.info('stopping')
   } catch (error) {
     fail(error)
