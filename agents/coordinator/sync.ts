@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Makes a task's row agree with the chain. The one place where the chain overrules the ledger. */
-import type { TaskRecord } from './chain-view.ts'
+import type { TaskRecord } from '../protocol/task-record.ts'
 import type { Modules } from './modules.ts'
 import type { Task } from './schema.ts'
 

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/** Errors of the prover. */
+import { TrellisError } from '../kit/errors.ts'
+
+/** The coordinator did not answer, or answered what is not its API. */
+export function coordinatorFailed(url: string, cause: unknown): TrellisError {
+  return new TrellisError({
+    code: 'COORDINATOR_UNREACHABLE',
+    message: 'The coordinator did not answer as it should.',
+    details: { url, reason: cause instanceof Error ? cause.message : String(cause) },
+    next: 'check that it runs and that coordinatorUrl names it; proofs made so far are kept',
+    retryable: true,
+    cause,
+  })
+}
+
+/** A lease is not what the chain says: it must not be proved. `details.why` names the difference. */
+export function taskRefused(taskId: string, why: string): TrellisError {
+  return new TrellisError({
+    code: 'TASK_REFUSED',
+    message: `This task is not what the chain says: ${why}.`,
+    details: { taskId, why },
+    next: 'compare the coordinator’s deployment and terms with this prover’s',
+  })
+}
+
+export function notRegistered(prover: string): TrellisError {
+  return new TrellisError({
+    code: 'PROVER_NOT_REGISTERED',
+    message: 'This key is not registered as a prover.',
+    details: { prover },
+    next: 'register it with its ioID (ProverStore.register), or give the prover the key that is registered',
+    retryable: true,
+  })
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/** The prover's passes: lease, prove, deliver. What is on disk decides what is next, so any pass may be the last before a kill. */
+import { isTrellisError, toTrellisError } from '../kit/errors.ts'
+import { sleep, type Next } from '../kit/lifecycle.ts'
+import type { Logger } from '../kit/log.ts'
+import type { Hex } from '../protocol/ids.ts'
+import type { LeasedTask } from '../protocol/lease.ts'
+import type { ProverBackend } from './backend.ts'
+import { claimOf, type ClaimModules } from './claim.ts'
+import type { ProverConfig } from './config.ts'
+import type { CoordinatorClient } from './coordinator-client.ts'
+import { provenSignals } from './signals.ts'
+import type { ProverMetrics } from './metrics.ts'
+import type { Work } from './work.ts'
+
+export interface ProverModules extends ClaimModules {
+  config: ProverConfig
+  backend: ProverBackend
+  coordinator: CoordinatorClient
+  work: Work
+  log: Logger
+  metrics: ProverMetrics
+  /** Tasks being proved by this process. */
+  running: Set<Hex>
+  wake: { prove: () => void; deliver: () => void; lease: () => void }
+  now: () => number
+}
+
+/** Asks for as many tasks as there is room for; the coordinator holds the request while it has none. */
+export async function leasePass(modules: ProverModules, signal: AbortSignal): Promise<Next> {
+  const { config, coordinator, work, log, metrics, wake, now } = modules
+  const room = config.concurrency + config.prefetch - work.counts().leased
+  if (room <= 0) return 'wait'
+  const leases = await coordinator.lease(room, signal)
+  if (leases.length === 0) return 'again'
+  work.take(leases, now())
+  metrics.leased.inc(leases.length)
+  log.debug({ tasks: leases.map(({ task }) => task.taskId) }, 'leased')
+  wake.prove()
+  return 'again'
+}
+
+/** Starts proofs in the free places and waits for one of them to end. */
+export async function provePass(modules: ProverModules, signal: AbortSignal): Promise<Next> {
+  const { config, work, running, wake, metrics } = modules
+  const counts = work.counts()
+  for (const state of ['leased', 'proven', 'failed'] as const) metrics.waiting.set({ state }, counts[state])
+  const waiting = work.leased().filter((task) => !running.has(task.taskId))
+  for (const task of waiting.slice(0, config.concurrency - running.size)) {
+    running.add(task.taskId)
+    void proveTask(modules, task, signal).finally(() => {
+      running.delete(task.taskId)
+      wake.prove()
+      wake.lease()
+    })
+  }
+  return 'wait'
+}
+
+/** Pause before a proof that failed is tried again. */
+const retryMs = 1_000
+
+/** One task to its end on disk: proven, failed, or dropped because the chain says that it is not ours. Never rejects. */
+export async function proveTask(modules: ProverModules, task: LeasedTask, signal: AbortSignal): Promise<void> {
+  const { backend, work, log, metrics, wake, config } = modules
+  const about = { task: task.taskId, project: task.project, device: task.window.device, window: task.window.index }
+  try {
+    const claim = await claimOf(modules, task)
+    const end = metrics.proofSeconds.startTimer()
+    const proof = provenSignals(claim, await backend.prove(claim, signal))
+    const seconds = end()
+    work.proven(task.taskId, proof)
+    metrics.proofs.inc({ outcome: 'proven' })
+    log.info({ ...about, seconds }, 'proven')
+    wake.deliver()
+  } catch (error) {
+    if (signal.aborted) return
+    const known = toTrellisError(error)
+    if (known.code === 'TASK_REFUSED') {
+      const why = String(known.details['why'])
+      metrics.refused.inc({ why })
+      log.warn({ ...about, why }, 'task refused')
+      work.failed(task.taskId, why)
+      wake.deliver()
+      return
+    }
+    metrics.proofs.inc({ outcome: 'failed' })
+    log.warn({ ...about, err: known }, 'proof failed')
+    await sleep(retryMs, signal)
+    // The chain did not answer: that says nothing about the task, so it does not count as a try.
+    if (isTrellisError(error, 'RPC_FAILED')) return
+    if (work.tried(task.taskId) >= config.maxAttempts) {
+      work.failed(task.taskId, `${known.code}: ${known.message}`)
+      wake.deliver()
+    }
+  }
+}
+
+const pageSize = 20
+
+/** Tells the coordinator what was proved and what failed, and forgets each once it answered. */
+export async function deliverPass(modules: ProverModules): Promise<Next> {
+  const { coordinator, work, log, metrics, wake } = modules
+  const outcomes = work.outcomes(pageSize)
+  for (const { taskId, state, proof, publicSignals, reason } of outcomes) {
+    const answer = state === 'proven' ? await coordinator.result(taskId, proof, publicSignals) : await coordinator.failure(taskId, reason)
+    metrics.delivered.inc({ status: answer.status })
+    if (answer.status !== 'accepted' && state === 'proven') log.warn({ task: taskId, ...answer }, 'the coordinator did not take a proof')
+    work.remove(taskId)
+  }
+  if (outcomes.length > 0) wake.lease()
+  return outcomes.length === pageSize ? 'again' : 'wait'
+}

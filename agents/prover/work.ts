@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/** Work on disk: what was leased, and what was proved or failed and is not acknowledged yet. */
+import { openStore, type Store } from '../kit/store.ts'
+import type { Hex } from '../protocol/ids.ts'
+import { leasedTaskSchema, type LeasedTask } from '../protocol/lease.ts'
+
+export type WorkState = 'leased' | 'proven' | 'failed'
+
+export interface Outcome {
+  taskId: Hex
+  state: 'proven' | 'failed'
+  /** Set when proven. */
+  proof: string[]
+  publicSignals: string[]
+  /** Set when failed. */
+  reason: string
+}
+
+const migrations = [
+  `create table work (
+     task text primary key,
+     lease text not null,
+     state text not null check (state in ('leased', 'proven', 'failed')),
+     attempts int not null default 0,
+     outcome text,
+     deadline int not null,
+     at int not null
+   ) strict`,
+]
+
+export type Work = ReturnType<typeof openWork>
+
+export function openWork(file: string) {
+  const store: Store = openStore({ file, migrations })
+  const { db } = store
+  const insert = db.prepare(`insert into work (task, lease, state, deadline, at) values (?, ?, 'leased', ?, ?)
+    on conflict (task) do update set lease = excluded.lease, deadline = excluded.deadline where work.state = 'leased'`)
+  const leased = db.prepare(`select lease from work where state = 'leased' order by at, task`)
+  const outcomes = db.prepare(`select task, state, outcome from work where state <> 'leased' order by at, task limit ?`)
+  const finish = db.prepare(`update work set state = ?, outcome = ? where task = ? and state = 'leased'`)
+  const retry = db.prepare('update work set attempts = attempts + 1 where task = ? returning attempts')
+  const remove = db.prepare('delete from work where task = ?')
+  const count = db.prepare('select state, count(*) as n from work group by state')
+
+  return {
+    /** Takes leases, as the coordinator sent them. One that is held already keeps its place. */
+    take(leases: readonly { task: LeasedTask; json: unknown }[], now: number): void {
+      store.transaction(() => {
+        for (const { task, json } of leases) insert.run(task.taskId, JSON.stringify(json), task.deadline, now)
+      })
+    },
+    leased: (): LeasedTask[] => leased.all().map((row) => leasedTaskSchema.parse(JSON.parse(row['lease'] as string))),
+    /** What the coordinator has to be told, oldest first. */
+    outcomes: (limit: number): Outcome[] =>
+      outcomes.all(limit).map((row) => ({
+        proof: [],
+        publicSignals: [],
+        reason: '',
+        ...(JSON.parse(row['outcome'] as string) as Partial<Outcome>),
+        taskId: row['task'] as Hex,
+        state: row['state'] as 'proven' | 'failed',
+      })),
+    /** On disk before this returns: a proof costs seconds and is never made twice for want of a write. */
+    proven: (task: Hex, proof: { proof: string[]; publicSignals: string[] }): void =>
+      store.transaction(() => finish.run('proven', JSON.stringify(proof), task)) as never,
+    failed: (task: Hex, reason: string): void =>
+      store.transaction(() => finish.run('failed', JSON.stringify({ reason: reason.slice(0, 500) }), task)) as never,
+    /** Counts a failed try; the number of tries so far. */
+    tried: (task: Hex): number => Number(retry.get(task)?.['attempts'] ?? 0),
+    remove: (task: Hex): void => void remove.run(task),
+    counts(): Record<WorkState, number> {
+      const found = Object.fromEntries(count.all().map((row) => [row['state'] as string, row['n'] as number]))
+      return { leased: 0, proven: 0, failed: 0, ...found }
+    },
+    close: () => store.close(),
+  }
+}
