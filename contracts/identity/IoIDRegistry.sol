@@ -33,7 +33,6 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     /// @custom:storage-location erc7201:trellis.storage.IoIDRegistry
     struct Storage {
         IIoIDStore store;
-        bool legacyPermits;
         mapping(address device => Record) records;
         mapping(address device => address) signers;
         mapping(address key => Key) keys;
@@ -70,6 +69,9 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     address private immutable _initialAuthority;
     /// @dev In the code and not in storage: every call reads it, and it never changes.
     IIoID private immutable _ioID;
+    /// @dev In the code too, so that the switch costs legacy callers nothing: governance closes it by an upgrade to this
+    /// logic built with `false`, behind the delay of the upgrade role.
+    bool private immutable _legacyPermits;
 
     modifier before(uint256 deadline) {
         if (block.timestamp > deadline) revert IoIDRegistry_Expired(deadline, block.timestamp);
@@ -77,14 +79,17 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     }
 
     modifier legacy() {
-        if (!_storage().legacyPermits) revert IoIDRegistry_LegacyClosed();
+        if (!_legacyPermits) revert IoIDRegistry_LegacyClosed();
         _;
     }
 
     /// @param authority_  AccessManager that instances start under.
-    constructor(address authority_, address ioID_) {
+    /// @param ioID_  The ioID collection.
+    /// @param legacyPermits_  Whether legacy permits of update, migrate and remove are accepted.
+    constructor(address authority_, address ioID_, bool legacyPermits_) {
         _initialAuthority = authority_;
         _ioID = IIoID(ioID_);
+        _legacyPermits = legacyPermits_;
         _disableInitializers();
     }
 
@@ -92,7 +97,6 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     function initialize(address ioIDStore_, address ioID_) external initializer {
         if (ioID_ != address(_ioID)) revert IoIDRegistry_OtherIoID(ioID_);
         __AccessManaged_init(_initialAuthority);
-        _storage().legacyPermits = true;
         _setStore(ioIDStore_);
     }
 
@@ -107,7 +111,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
         bytes32 r,
         bytes32 s
     ) external payable {
-        _checkPermit(msg.sender, device, v, r, s);
+        _checkPermit(msg.sender, device, _storage().records[device].head, v, r, s);
         _register(deviceContract, tokenId, msg.sender, device, hash, uri);
     }
 
@@ -124,7 +128,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
         bytes32 s
     ) external payable {
         _checkCaller(user);
-        _checkPermit(user, device, v, r, s);
+        _checkPermit(user, device, _storage().records[device].head, v, r, s);
         _register(deviceContract, tokenId, user, device, hash, uri);
     }
 
@@ -259,12 +263,6 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     }
 
     /// @inheritdoc IIoIDRegistry
-    function setLegacyPermits(bool open) external restricted {
-        _storage().legacyPermits = open;
-        emit SetLegacyPermits(open);
-    }
-
-    /// @inheritdoc IIoIDRegistry
     function signerOf(address device) external view returns (address) {
         uint256 head = _storage().records[device].head;
         return _id(head) == 0 ? address(0) : _signer(device, head);
@@ -291,7 +289,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
 
     /// @inheritdoc IIoIDRegistry
     function legacyPermits() external view returns (bool) {
-        return _storage().legacyPermits;
+        return _legacyPermits;
     }
 
     /// @inheritdoc IIoIDRegistry
@@ -425,7 +423,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     function _legacy(address device, uint8 v, bytes32 r, bytes32 s) private view returns (address owner, uint256 head) {
         (owner, head) = _live(device);
         _checkCaller(owner);
-        _checkPermit(owner, device, v, r, s);
+        _checkPermit(owner, device, head, v, r, s);
     }
 
     function _live(address device) private view returns (address owner, uint256 head) {
@@ -446,9 +444,9 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
         return head & ROTATED == 0 ? device : _storage().signers[device];
     }
 
-    function _checkPermit(address owner, address device, uint8 v, bytes32 r, bytes32 s) private view {
-        uint256 head = _storage().records[device].head;
+    function _checkPermit(address owner, address device, uint256 head, uint8 v, bytes32 r, bytes32 s) private view {
         bytes32 digest = _digest(keccak256(abi.encode(PERMIT_TYPE, owner, head & U40)));
+        // ECDSA.tryRecover also refuses the second signature (high s) of a permit, and the zero address.
         (address signer, ECDSA.RecoverError failed, ) = ECDSA.tryRecover(digest, v, r, s);
         require(failed == ECDSA.RecoverError.NoError && signer == _signer(device, head), "invalid signature");
     }

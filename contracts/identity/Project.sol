@@ -14,8 +14,8 @@ import {PackedString} from "../libraries/PackedString.sol";
 contract Project is IProject, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgradeable {
     /// @custom:storage-location erc7201:trellis.storage.Project
     struct Storage {
-        address minter;
-        uint64 count;
+        /// @dev count (96 bits) | minter << 96: one read and one write in each mint.
+        uint256 minterAndCount;
         /// @dev type (8 bits) | length (16) | first 29 bytes of the name.
         mapping(uint256 projectId => uint256) heads;
         mapping(uint256 projectId => mapping(uint256 => bytes32)) nameTails;
@@ -29,11 +29,6 @@ contract Project is IProject, ERC721Upgradeable, AccessManagedUpgradeable, UUPSU
     uint256 private constant NAME_LOW = 24;
 
     address private immutable _initialAuthority;
-
-    modifier onlyMinter() {
-        require(msg.sender == _storage().minter, "not minter");
-        _;
-    }
 
     modifier onlyProjectOwner(uint256 projectId) {
         require(msg.sender == ownerOf(projectId), "invalid owner");
@@ -54,8 +49,8 @@ contract Project is IProject, ERC721Upgradeable, AccessManagedUpgradeable, UUPSU
     }
 
     /// @inheritdoc IProject
-    function mint(address owner_) external onlyMinter returns (uint256 projectId) {
-        projectId = ++_storage().count;
+    function mint(address owner_) external returns (uint256 projectId) {
+        projectId = _nextId(_storage());
         _mint(owner_, projectId);
     }
 
@@ -109,12 +104,12 @@ contract Project is IProject, ERC721Upgradeable, AccessManagedUpgradeable, UUPSU
 
     /// @inheritdoc IProject
     function count() external view returns (uint256) {
-        return _storage().count;
+        return uint96(_storage().minterAndCount);
     }
 
     /// @inheritdoc IProject
     function minter() external view returns (address) {
-        return _storage().minter;
+        return address(uint160(_storage().minterAndCount >> 96));
     }
 
     /// @inheritdoc IProject
@@ -141,18 +136,22 @@ contract Project is IProject, ERC721Upgradeable, AccessManagedUpgradeable, UUPSU
         return PackedString.read($.nameTails[projectId], $.heads[projectId], NAME_LOW);
     }
 
-    function _mintProject(
-        address owner_,
-        string calldata name_,
-        uint8 type_
-    ) private onlyMinter returns (uint256 projectId) {
+    function _mintProject(address owner_, string calldata name_, uint8 type_) private returns (uint256 projectId) {
+        Storage storage $ = _storage();
+        projectId = _nextId($);
         if (type_ > 1) revert Project_UnknownType(type_);
         _takeName(name_);
-        Storage storage $ = _storage();
-        projectId = ++$.count;
         $.heads[projectId] = PackedString.write($.nameTails[projectId], type_, NAME_LOW, name_);
         _mint(owner_, projectId);
         emit SetName(projectId, name_);
+    }
+
+    /// @dev Minter only.
+    function _nextId(Storage storage $) private returns (uint256 projectId) {
+        uint256 packed = $.minterAndCount;
+        require(msg.sender == address(uint160(packed >> 96)), "not minter");
+        $.minterAndCount = packed + 1;
+        return uint96(packed) + 1;
     }
 
     function _takeName(string calldata name_) private {
@@ -163,7 +162,8 @@ contract Project is IProject, ERC721Upgradeable, AccessManagedUpgradeable, UUPSU
     }
 
     function _setMinter(address minter_) private {
-        _storage().minter = minter_;
+        Storage storage $ = _storage();
+        $.minterAndCount = (uint256(uint160(minter_)) << 96) | uint96($.minterAndCount);
         emit SetMinter(minter_);
     }
 

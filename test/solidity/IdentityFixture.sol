@@ -65,7 +65,7 @@ abstract contract IdentityFixture is Test {
         );
         registry = IoIDRegistry(
             _proxy(
-                address(new IoIDRegistry(authority, address(ioID))),
+                address(new IoIDRegistry(authority, address(ioID), true)),
                 abi.encodeCall(IoIDRegistry.initialize, (address(store), address(ioID)))
             )
         );

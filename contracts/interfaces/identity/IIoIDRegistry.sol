@@ -46,9 +46,6 @@ interface IIoIDRegistry {
     /// @notice `relayer` may (or no longer may) act for `user`.
     event SetRelayer(address indexed user, address indexed relayer, bool allowed);
 
-    /// @notice Legacy permits of update, migrate and remove were opened or closed.
-    event SetLegacyPermits(bool open);
-
     /// @notice The signature came after its deadline.
     error IoIDRegistry_Expired(uint256 deadline, uint256 time);
 
@@ -172,9 +169,6 @@ interface IIoIDRegistry {
     /// @notice Sets the store. Authority only.
     function setIoIDStore(address ioIDStore_) external;
 
-    /// @notice Opens or closes legacy permits of update, migrate and remove. Authority only.
-    function setLegacyPermits(bool open) external;
-
     /// @notice Current key of a device, 0 when it is not registered.
     function signerOf(address device) external view returns (address);
 
@@ -188,6 +182,7 @@ interface IIoIDRegistry {
     function isRelayer(address user, address relayer) external view returns (bool);
 
     /// @notice Whether legacy permits of update, migrate and remove are accepted.
+    /// @dev Fixed in the logic: governance closes them by an upgrade to logic built without.
     function legacyPermits() external view returns (bool);
 
     /// @notice EIP-712 domain separator of {name: "ioIDRegistry", version: "1", chainId, verifyingContract}.

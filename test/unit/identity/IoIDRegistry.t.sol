@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {DeviceNFT} from "../../../contracts/identity/DeviceNFT.sol";
+import {IoIDRegistry} from "../../../contracts/identity/IoIDRegistry.sol";
 import {IIoIDRegistry} from "../../../contracts/interfaces/identity/IIoIDRegistry.sol";
 import {IDeviceAccount} from "../../../contracts/interfaces/wallet/IDeviceAccount.sol";
 import {IdentityFixture} from "../../solidity/IdentityFixture.sol";
@@ -184,7 +185,8 @@ contract IoIDRegistryTest is IdentityFixture {
 
         // And governance closes what cannot tell actions apart.
         (uint8 v, bytes32 r, bytes32 s) = permit(KEY, owner, device);
-        registry.setLegacyPermits(false);
+        registry.upgradeToAndCall(address(new IoIDRegistry(address(manager), address(ioID), false)), "");
+        assertFalse(registry.legacyPermits());
         vm.startPrank(owner);
         vm.expectRevert(IIoIDRegistry.IoIDRegistry_LegacyClosed.selector);
         registry.update(device, HASH, URI, v, r, s);
@@ -375,8 +377,6 @@ contract IoIDRegistryTest is IdentityFixture {
         vm.startPrank(mallory);
         vm.expectRevert();
         registry.setIoIDStore(mallory);
-        vm.expectRevert();
-        registry.setLegacyPermits(true);
         vm.expectRevert();
         registry.upgradeToAndCall(address(registry), "");
         vm.expectRevert();

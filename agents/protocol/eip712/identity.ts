@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/** EIP-712 typed data of the identity contracts: domains and types, as pure data for any signer (viem, ethers, a device). */
+import type { Address } from '../ids.ts'
+
+const field = <const Name extends string, const Type extends string>(name: Name, type: Type) => ({ name, type }) as const
+
+/** A domain in the shape that signers take; none of ours has a salt. */
+export interface IdentityDomain {
+  name: string
+  version: string
+  chainId: number
+  verifyingContract: Address
+}
+
+/** Domain of IoIDRegistry: legacy permits and all typed overloads. A v1 wire constant. */
+export const ioIDRegistryDomain = (chainId: number, verifyingContract: Address): IdentityDomain => ({
+  name: 'ioIDRegistry',
+  version: '1',
+  chainId,
+  verifyingContract,
+})
+
+/** Domain of DataKeyRegistry. */
+export const dataKeyRegistryDomain = (chainId: number, verifyingContract: Address): IdentityDomain => ({
+  name: 'DataKeyRegistry',
+  version: '1',
+  chainId,
+  verifyingContract,
+})
+
+/** Domain of a device's wallet (ERC-1271): `verifyingContract` is the account. */
+export const deviceAccountDomain = (chainId: number, verifyingContract: Address): IdentityDomain => ({
+  name: 'DeviceAccount',
+  version: '1',
+  chainId,
+  verifyingContract,
+})
+
+/** v1's permit: what devices in the field sign. Accepted for `register`, elsewhere while `legacyPermits()`. */
+export const permitTypes = { Permit: [field('owner', 'address'), field('nonce', 'uint256')] } as const
+
+/** `register(Registration,…)`: signed by the device's key and, unless he or his relayer calls, by the user. */
+export const registerTypes = {
+  Register: [
+    field('deviceContract', 'address'),
+    field('tokenId', 'uint256'),
+    field('user', 'address'),
+    field('device', 'address'),
+    field('hash', 'bytes32'),
+    field('uri', 'string'),
+    field('nonce', 'uint256'),
+    field('deadline', 'uint256'),
+  ],
+} as const
+
+/** `update`: signed by the device's key, and by the owner unless he or his relayer calls; so are `migrate` and `remove`. */
+export const updateTypes = {
+  Update: [
+    field('device', 'address'),
+    field('hash', 'bytes32'),
+    field('uri', 'string'),
+    field('nonce', 'uint256'),
+    field('deadline', 'uint256'),
+  ],
+} as const
+
+export const migrateTypes = {
+  Migrate: [field('device', 'address'), field('user', 'address'), field('nonce', 'uint256'), field('deadline', 'uint256')],
+} as const
+
+export const removeTypes = {
+  Remove: [field('device', 'address'), field('nonce', 'uint256'), field('deadline', 'uint256')],
+} as const
+
+/** `rotate`: signed by the new key, and by the owner unless he or his relayer calls. */
+export const rotateTypes = {
+  Rotate: [field('device', 'address'), field('newSigner', 'address'), field('nonce', 'uint256'), field('deadline', 'uint256')],
+} as const
+
+/** `DataKeyRegistry.bind`: signed by the device's key. The data key signs beside it (agents/crypto/schnorr.ts). */
+export const bindDataKeyTypes = {
+  BindDataKey: [
+    field('projectId', 'uint256'),
+    field('device', 'address'),
+    field('tokenId', 'uint256'),
+    field('keyX', 'uint256'),
+    field('keyY', 'uint256'),
+    field('fromWindow', 'uint32'),
+    field('deadline', 'uint256'),
+  ],
+} as const
+
+/** What an owner signs for ERC-1271 of a wallet: `hash` is what the verifier asked about. */
+export const accountMessageTypes = { AccountMessage: [field('hash', 'bytes32')] } as const
