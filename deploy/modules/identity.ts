@@ -17,7 +17,7 @@ export async function deployIdentity(deployer: Deployer, network: Network): Prom
   const wallets = [ERC6551_REGISTRY, at('DeviceAccountProxy')]
   // The registry, which mints ioIDs, needs their address in its code: it becomes the minter below.
   await deployer.proxy('IoID', 'IoID', init(zeroAddress, ...wallets, 'Trellis ioID', 'IOID'), [manager, ...wallets])
-  await deployer.proxy('IoIDRegistry', 'IoIDRegistry', init(at('IoIDStore'), at('IoID')), [manager, at('IoID')])
+  await deployer.proxy('IoIDRegistry', 'IoIDRegistry', init(at('IoIDStore'), at('IoID')), [manager, at('IoID'), true])
   await deployer.proxy('DataKeyRegistry', 'DataKeyRegistry', init(), [manager, at('IoIDRegistry')])
   // Logic of the collections that projects make for their devices.
   await deployer.create('DeviceNFTImplementation', 'DeviceNFT')
