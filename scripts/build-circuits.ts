@@ -61,7 +61,7 @@ async function build(name: string, circuit: Circuit): Promise<KeyFacts> {
   const key = `${name}.insecure.zkey`
   const stampFile = at('build', 'circuits', name, 'stamp')
   const stamp = stampOf(circuit)
-  const products = [`${name}.r1cs`, `${name}.sym`, `${name}.wasm`, key, 'verification_key.json']
+  const products = [`${name}.r1cs`, `${name}.sym`, `${name}.wasm`, key, 'verification_key.json', 'program.json']
   const fresh =
     !flags.has('--force') &&
     existsSync(stampFile) &&
@@ -88,6 +88,7 @@ async function build(name: string, circuit: Circuit): Promise<KeyFacts> {
     writeFileSync(path(key), bytes)
     const verification = await snarkjs.zKey.exportVerificationKey(bytes)
     writeFileSync(path('verification_key.json'), `${JSON.stringify(verification, null, 2)}\n`)
+    writeFileSync(path('program.json'), `${JSON.stringify({ program: circuit.program, provingKey: key, insecure: true })}\n`)
     writeFileSync(stampFile, stamp)
     tell(`${name}  key of ${(statSync(path(key)).size / 1e6).toFixed(1)} MB`)
   }

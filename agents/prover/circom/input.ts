@@ -33,7 +33,7 @@ export interface WindowClaim {
   readonly context: bigint
 }
 
-/** Signals by name, decimal strings. */
+/** Signals by name: decimal strings. A public signal is given too, and checked. */
 export type WitnessInput = Readonly<Record<string, string | readonly string[]>>
 
 /** The four public signals in the circuit's order. */

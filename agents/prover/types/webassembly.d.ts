@@ -6,6 +6,7 @@ declare namespace WebAssembly {
     constructor(descriptor: { initial: number })
     readonly buffer: ArrayBuffer
   }
+  // eslint-disable-next-line @typescript-eslint/no-extraneous-class -- it is opaque
   class Module {
     constructor(bytes: Uint8Array<ArrayBuffer>)
   }
