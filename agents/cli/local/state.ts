@@ -8,7 +8,7 @@ import type { ProcessRef } from './process.ts'
 export const repository = fileURLToPath(new URL('../../..', import.meta.url)).replace(/[\\/]$/, '')
 
 /** Ports of a local run, all on 127.0.0.1. */
-export interface Ports {
+export type Ports = {
   chain: number
   mqtt: number
   gateway: number

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The one binary of Trellis. Each command is a file of this folder, loaded when it is called. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { TrellisError } from '../protocol/errors.ts'
+import { printError } from './print.ts'
+
+function whole(least: number, most: number) {
+  return (text: string): number => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || value < least || value > most)
+      throw new InvalidArgumentError(`a whole number from ${least} to ${most} was expected.`)
+    return value
+  }
+}
+
+const program = new Command('trellis')
+  .description('Devices with wallets of their own, readings that are proven, and pay that follows the proof.')
+  .option('--state <folder>', 'where the local run keeps its state (default: .trellis, or TRELLIS_STATE)')
+  .showHelpAfterError('(trellis --help lists the commands)')
+  .exitOverride()
+  .addHelpText(
+    'after',
+    '\nExamples:\n  trellis start                     everything on this machine, until Ctrl-C\n  trellis demo --json               the same job, then exit; last line is JSON\n  trellis status | logs gateway | audit | stop',
+  )
+
+const state = (): string | undefined => program.opts<{ state?: string }>().state
+
+/** Options of the two commands that run the whole job. */
+function jobOptions(command: Command): Command {
+  return command
+    .option('--data <file>', 'replay this CSV file instead of the sensor data set')
+    .option('--device <column>', 'column of --data that names the device')
+    .option('--time <column>', 'column of --data with the time: unix seconds or ISO 8601')
+    .option('--value <column>', 'column of --data with the value')
+    .option('--all', 'replay all rows of the data set, not only rows 2241 to 2560 of each mote', false)
+    .addOption(new Option('--speed <factor>', 'project seconds per second of the replay').argParser(whole(1, 100_000)))
+    .option('--free-ports', 'take any free ports instead of 8545, 18830 and 8083 to 8086', false)
+    .option('--no-build', 'do not look whether contracts and circuits need a build')
+}
+
+jobOptions(program.command('start'))
+  .description('Builds, starts the network and every service, runs the job, stays up until Ctrl-C')
+  .addHelpText('after', '\nExamples:\n  trellis start\n  trellis start --data readings.csv --device sensor --time at --value humidity')
+  .action(async (options: Record<string, unknown>) => (await import('./start.ts')).start(state(), options))
+
+jobOptions(program.command('demo'))
+  .description('Runs the same job as start and exits')
+  .option('--json', 'print the summary as one line of JSON at the end', false)
+  .addHelpText('after', '\nExamples:\n  trellis demo --json\n  trellis demo --all --speed 600')
+  .action(async (options: Record<string, unknown>) => (await import('./demo.ts')).demo(state(), options))
+
+program
+  .command('status')
+  .description('What runs, where, and how far the job is')
+  .option('--json', 'as JSON', false)
+  .action(async (options: { json: boolean }) => (await import('./status.ts')).status(state(), options))
+
+program
+  .command('logs')
+  .description('Shows the log of a service (all, when none is named)')
+  .argument('[service]', 'chain, gateway, coordinator, prover-1, device-1, …')
+  .addOption(new Option('-n, --lines <count>', 'lines from the end').argParser(whole(1, 100_000)).default(40))
+  .option('-f, --follow', 'keep printing what is added', false)
+  .addHelpText('after', '\nExample:\n  trellis logs gateway --follow')
+  .action(async (service: string | undefined, options: { lines: number; follow: boolean }) =>
+    (await import('./logs.ts')).logs(state(), service, options),
+  )
+
+program
+  .command('stop')
+  .description('Stops the local run, also what outlived a killed supervisor')
+  .action(async () => (await import('./stop.ts')).stop(state()))
+
+program
+  .command('reset')
+  .description('Stops the local run and removes its state: keys, stores, logs, addresses')
+  .action(async () => (await import('./reset.ts')).reset(state()))
+
+program
+  .command('audit')
+  .description('Shows by ids that every accepted reading is settled exactly once and paid; fails when not')
+  .option('--json', 'as one line of JSON', false)
+  .action(async (options: { json: boolean }) => (await import('./audit.ts')).audit(state(), options))
+
+program
+  .command('doctor')
+  .description('Checks this machine and this checkout; each finding with its fix')
+  .option('--json', 'as one line of JSON', false)
+  .action(async (options: { json: boolean }) => (await import('./doctor.ts')).doctor(state(), options))
+
+program
+  .command('run')
+  .description('Runs one service in this process')
+  .argument('<service>', 'gateway, coordinator, prover or device')
+  .option('--config <file>', 'JSON configuration; TRELLIS_<SERVICE>_<FIELD> and --set win over it')
+  .option('--set <field=value...>', 'a field of the configuration')
+  .option('--offer', 'device: print the offer of this device as one JSON line and exit', false)
+  .addHelpText('after', '\nExamples:\n  trellis run gateway --config gateway.json\n  trellis run device --config device.json --offer')
+  .action(async (service: string, options: { config?: string; set?: string[]; offer: boolean }) =>
+    (await import('./run.ts')).run(service, options),
+  )
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Help and version end here with code 0; mistakes in the arguments were printed by commander with the usage.
+    process.exitCode = error.exitCode
+  } else {
+    printError(error)
+    process.exitCode = error instanceof TrellisError && error.code === 'INTERRUPTED' ? 130 : 1
+  }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/** `trellis run <service>`: one service in this process. Only this file knows every service; each is loaded when it is asked for. */
+import { runService, type Service } from '../kit/service.ts'
+import { TrellisError } from '../protocol/errors.ts'
+import { fromWhereCalled } from './local/state.ts'
+
+/** The prover is under GPL-3.0-or-later: it is loaded into its own process and nowhere else. */
+const services = {
+  gateway: async () => (await import('../gateway/service.ts')).service,
+  coordinator: async () => (await import('../coordinator/service.ts')).service,
+  prover: async () => (await import('../prover/service.ts')).service,
+  device: async () => (await import('../sdk/service.ts')).service,
+}
+
+export async function run(name: string, options: { config?: string; set?: string[]; offer: boolean }): Promise<void> {
+  if (!Object.hasOwn(services, name)) {
+    throw new TrellisError({
+      code: 'SERVICE_UNKNOWN',
+      message: `There is no service "${name}".`,
+      details: { known: Object.keys(services).join(', ') },
+      next: 'trellis run gateway --config gateway.json',
+    })
+  }
+  const flags: Record<string, unknown> = {}
+  for (const pair of options.set ?? []) {
+    const cut = pair.indexOf('=')
+    if (cut < 1) throw new TrellisError({ code: 'FLAG_MALFORMED', message: `--set ${pair} has no value.`, next: 'write --set field=value' })
+    flags[pair.slice(0, cut)] = pair.slice(cut + 1)
+  }
+  const file = options.config === undefined ? undefined : fromWhereCalled(options.config)
+  if (options.offer) {
+    if (name !== 'device')
+      throw new TrellisError({
+        code: 'FLAG_MALFORMED',
+        message: '--offer is for devices.',
+        next: 'trellis run device --config FILE --offer',
+      })
+    const { offer } = await import('../sdk/service.ts')
+    process.stdout.write(`${JSON.stringify(await offer({ file, env: process.env, flags }))}\n`)
+    return
+  }
+  const service = (await services[name as keyof typeof services]()) as Service
+  process.exitCode = await runService(service, { file, env: process.env, flags })
+  // Worker threads of provers and curves would keep the process.
+  process.exit()
+}
