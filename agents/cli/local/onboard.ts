@@ -6,8 +6,8 @@
 import { type Address, encodeFunctionData } from 'viem'
 import type { Deployer } from '../../../deploy/deployer.ts'
 import { TrellisError } from '../../protocol/errors.ts'
-import { type DataKeyOffer, type RegistrationOffer } from '../../protocol/offer.ts'
 import type { Terms } from '../../protocol/terms.ts'
+import type { DataKeyOffer, RegistrationOffer } from './offer.ts'
 
 /** Calls of the project's owner over deployed contracts: the deployer's machinery with the owner's key. */
 export class ProjectOwner {
@@ -122,23 +122,15 @@ export class ProjectOwner {
   /** Registers a device under its own typed consent. The owner pays and is the owner of the ioID. */
   async register(offer: RegistrationOffer): Promise<void> {
     const { device, deviceContract, tokenId, user, hash, uri, deadline, signature } = offer
+    const args = [{ deviceContract, tokenId, user, device, hash, uri }, deadline, signature, '0x'] as const
     await this.ensure(
       `ioID of ${device}`,
       () => this.isRegistered(device),
       true,
       async () => {
-        await this.#chain.client.simulateContract({
-          abi: registerAbi,
-          address: this.at('IoIDRegistry'),
-          functionName: 'register',
-          args: [{ deviceContract, tokenId: BigInt(tokenId), user, device, hash, uri }, BigInt(deadline), signature, '0x'],
-          account: this.address,
-        })
-        const data = encodeFunctionData({
-          abi: registerAbi,
-          functionName: 'register',
-          args: [{ deviceContract, tokenId: BigInt(tokenId), user, device, hash, uri }, BigInt(deadline), signature, '0x'],
-        })
+        const call = { abi: registerAbi, functionName: 'register', args } as const
+        await this.#chain.client.simulateContract({ ...call, address: this.at('IoIDRegistry'), account: this.address })
+        const data = encodeFunctionData(call)
         await this.#chain.send({ to: this.at('IoIDRegistry'), data }, 'register a device')
       },
     )
@@ -146,23 +138,35 @@ export class ProjectOwner {
 
   /** Binds the data key that the device offers. */
   async bindDataKey(project: bigint, device: Address, offer: DataKeyOffer): Promise<void> {
-    const point = ({ x, y }: { x: string; y: string }): { x: bigint; y: bigint } => ({ x: BigInt(x), y: BigInt(y) })
     await this.ensure(
       `data key of ${device}`,
-      async () => (await this.read<readonly [unknown, bigint]>('DataKeyRegistry', 'keyAt', [device, offer.fromWindow]))[1] !== 0n,
+      () => this.hasDataKey(device, offer.fromWindow),
       true,
       () =>
         this.write('DataKeyRegistry', 'bind', [
           project,
           device,
-          point(offer.key),
-          point(offer.eighth),
+          offer.key,
+          offer.eighth,
           offer.fromWindow,
-          BigInt(offer.deadline),
+          offer.deadline,
           offer.deviceSignature,
-          { r: point(offer.keySignature.r), s: BigInt(offer.keySignature.s) },
+          offer.keySignature,
         ]),
     )
+  }
+
+  /** Token id that the next registered device gets: ids count from 1 and are never used again. */
+  async nextTokenId(): Promise<bigint> {
+    for (let id = 1n; ; id += 1n) if (/^0x0+$/.test(await this.read<Address>('IoID', 'deviceOf', [id]))) return id
+  }
+
+  tokenIdOf(device: Address): Promise<bigint> {
+    return this.read<bigint>('IoID', 'tokenIdOf', [device])
+  }
+
+  async hasDataKey(device: Address, window = 0): Promise<boolean> {
+    return (await this.read<readonly [unknown, bigint]>('DataKeyRegistry', 'keyAt', [device, window]))[1] !== 0n
   }
 
   walletOf(device: Address): Promise<Address> {

@@ -16,14 +16,16 @@ export interface ChildSpec {
   readySeconds?: number
   /** What an end with exit code 0 means: `done` for a child that has finished, `crash` for one that should run for ever. */
   onExitZero: 'done' | 'crash'
+  /** False for a child whose loss cannot be mended by starting it again: its end is reported by `onGivenUp`. */
+  restart?: boolean
 }
 
 export interface SupervisorEvents {
   /** A child ended without being asked to and is started again after `delayMs`. */
   onRestart?: (name: string, reason: string, delayMs: number) => void
   onDone?: (name: string) => void
-  /** A child crashed so often in a row that it is given up. */
-  onGivenUp?: (error: TrellisError) => void
+  /** A child crashed so often in a row that it is given up, or cannot be started again. */
+  onGivenUp?: (error: TrellisError, name: string) => void
 }
 
 interface Child {
@@ -169,8 +171,9 @@ export class Supervisor {
     if (this.#stopping || child.state === 'stopped' || child.state === 'waiting') return
     child.failures = Date.now() - child.startedAt > STABLE_MS ? 1 : child.failures + 1
     child.state = 'waiting'
-    if (child.failures > MOST_FAILURES) {
-      this.#events.onGivenUp?.(this.#failure(child, `${spec.name} ended ${child.failures} times in a row; the last time ${reason}.`))
+    if (spec.restart === false || child.failures > MOST_FAILURES) {
+      const times = spec.restart === false ? `${spec.name} ended: ${reason}.` : `${spec.name} ended ${child.failures} times in a row; the last time ${reason}.`
+      this.#events.onGivenUp?.(this.#failure(child, times), spec.name)
       return
     }
     const delayMs = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (child.failures - 1))

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A child process that runs to its end: offers, builds. */
+import { spawn } from 'node:child_process'
+import { appendFileSync } from 'node:fs'
+import { repository } from './state.ts'
+
+/** Runs a file of this repository under this Node. stderr goes to `log` too; with `show`, everything also goes to this process's stderr. */
+export function runOnce(args: readonly string[], log?: string, show = false): Promise<{ code: number; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: repository, env: { ...process.env, NODE_NO_WARNINGS: '1' }, stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    const take = (chunk: Buffer): void => {
+      output += chunk.toString()
+      if (log !== undefined) appendFileSync(log, chunk, { mode: 0o600 })
+      if (show) process.stderr.write(chunk)
+    }
+    child.stdout.on('data', take)
+    child.stderr.on('data', take)
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ code: code ?? 1, output }))
+  })
+}
