@@ -35,9 +35,7 @@ export async function run(name: string, options: { config?: string; set?: string
         message: '--offer is for devices.',
         next: 'trellis run device --config FILE --offer',
       })
-    const { offer } = await import('../sdk/service.ts')
-    process.stdout.write(`${JSON.stringify(await offer({ file, env: process.env, flags }))}\n`)
-    return
+    flags['offer'] = true
   }
   const service = (await services[name as keyof typeof services]()) as Service
   process.exitCode = await runService(service, { file, env: process.env, flags })

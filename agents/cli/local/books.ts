@@ -70,6 +70,8 @@ export interface Books {
   refusedItems: { taskId: Hex; reason: Hex }[]
   /** Gas of every transaction that settled something. */
   settlementGas: bigint
+  /** Gas of every transaction that assigned something. */
+  assignmentGas: bigint
 }
 
 export interface BooksSource {
@@ -189,8 +191,10 @@ export async function readBooks({ client, deployment, gatewayUrl, project }: Boo
   }
   const settledIds = new Set(settled.map(({ taskId }) => taskId))
 
-  const transactions = [...new Set(settled.map(({ transaction }) => transaction))]
-  const receipts = await Promise.all(transactions.map((hash) => client.getTransactionReceipt({ hash })))
+  const gasOf = async (hashes: readonly Hex[]): Promise<bigint> => {
+    const receipts = await Promise.all([...new Set(hashes)].map((hash) => client.getTransactionReceipt({ hash })))
+    return receipts.reduce((sum, receipt) => sum + receipt.gasUsed, 0n)
+  }
 
   return {
     project,
@@ -202,7 +206,8 @@ export async function readBooks({ client, deployment, gatewayUrl, project }: Boo
     assignments: assigned.length,
     recalls: recalled.length,
     refusedItems: refused.map(({ args: item }) => ({ taskId: item.taskId!, reason: item.reason! })),
-    settlementGas: receipts.reduce((sum, receipt) => sum + receipt.gasUsed, 0n),
+    settlementGas: await gasOf(settled.map(({ transaction }) => transaction)),
+    assignmentGas: await gasOf(assigned.map(({ transactionHash }) => transactionHash)),
   }
 }
 

@@ -7,7 +7,11 @@ import { repository } from './state.ts'
 /** Runs a file of this repository under this Node. stderr goes to `log` too; with `show`, everything also goes to this process's stderr. */
 export function runOnce(args: readonly string[], log?: string, show = false): Promise<{ code: number; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: repository, env: { ...process.env, NODE_NO_WARNINGS: '1' }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, args, {
+      cwd: repository,
+      env: { ...process.env, NODE_NO_WARNINGS: '1' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     let output = ''
     const take = (chunk: Buffer): void => {
       output += chunk.toString()

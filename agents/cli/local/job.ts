@@ -73,7 +73,11 @@ export function readSource(options: JobOptions): Promise<Source> | Source {
   if (data !== undefined) return csvSource(data, { ...(device && { device }), ...(time && { time }), ...(value && { value }) })
   const lost = Object.entries({ device, time, value }).filter(([, column]) => column !== undefined)
   if (lost.length > 0) {
-    throw new TrellisError({ code: 'DATA_MISSING', message: `${lost.map(([name]) => `--${name}`).join(', ')} names a column of no file.`, next: 'add --data FILE' })
+    throw new TrellisError({
+      code: 'DATA_MISSING',
+      message: `${lost.map(([name]) => `--${name}`).join(', ')} names a column of no file.`,
+      next: 'add --data FILE',
+    })
   }
   return sensorDataset(options.all)
 }
@@ -86,7 +90,13 @@ export function speedOf(source: Source, chosen: number | undefined): number {
 }
 
 /** Builds, starts and onboards everything up to running devices. On failure what was started is stopped again. */
-export async function startJob(state: LocalState, command: string, options: JobOptions, print: Printer, events: SupervisorEvents): Promise<Job> {
+export async function startJob(
+  state: LocalState,
+  command: string,
+  options: JobOptions,
+  print: Printer,
+  events: SupervisorEvents,
+): Promise<Job> {
   const seconds: Record<string, number> = {}
   const stage = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
     const from = performance.now()
@@ -112,16 +122,34 @@ export async function startJob(state: LocalState, command: string, options: JobO
     print.step('contracts and circuits')
     await stage('build', async () => {
       const built = await runOnce(['scripts/build.ts'], state.logFile('build'), true)
-      if (built.code !== 0) throw new TrellisError({ code: 'BUILD_FAILED', message: 'Contracts or circuits do not build.', details: { log: state.logFile('build') }, next: 'npm run build' })
+      if (built.code !== 0)
+        throw new TrellisError({
+          code: 'BUILD_FAILED',
+          message: 'Contracts or circuits do not build.',
+          details: { log: state.logFile('build') },
+          next: 'npm run build',
+        })
     })
   }
 
-  const record: RunRecord = { version: 1, command, startedAt: new Date().toISOString(), supervisor: refOf(process.pid), ports, children: {} }
+  const record: RunRecord = {
+    version: 1,
+    command,
+    startedAt: new Date().toISOString(),
+    supervisor: refOf(process.pid),
+    ports,
+    children: {},
+  }
   const supervisor = new Supervisor(state, record, events)
   state.writeRun(record)
   try {
     const rpc = `http://127.0.0.1:${ports.chain}`
-    const client: PublicClient = createPublicClient({ chain: hardhat, transport: http(rpc, { retryCount: 1 }), pollingInterval: 50, cacheTime: 0 })
+    const client: PublicClient = createPublicClient({
+      chain: hardhat,
+      transport: http(rpc, { retryCount: 1 }),
+      pollingInterval: 50,
+      cacheTime: 0,
+    })
     const chainSpec = {
       name: 'chain',
       args: ['node_modules/hardhat/dist/src/cli.js', 'node', '--hostname', '127.0.0.1', '--port', String(ports.chain)],
@@ -159,7 +187,14 @@ export async function startJob(state: LocalState, command: string, options: JobO
     })
 
     await stage('gateway', () =>
-      supervisor.start(service('gateway', 'gateway', { chain, http: { port: ports.gateway }, mqtt: { port: ports.mqtt }, dataFolder: join(folder, 'gateway') }, ports.gateway)),
+      supervisor.start(
+        service(
+          'gateway',
+          'gateway',
+          { chain, http: { port: ports.gateway }, mqtt: { port: ports.mqtt }, dataFolder: join(folder, 'gateway') },
+          ports.gateway,
+        ),
+      ),
     )
     print.step(`gateway on ${gatewayUrl}, MQTT on port ${ports.mqtt}`)
 
@@ -172,14 +207,29 @@ export async function startJob(state: LocalState, command: string, options: JobO
         service(
           'coordinator',
           'coordinator',
-          { chain, http: { port: ports.coordinator }, key: key('coordinator'), gatewayUrl, projects: [project.toString()], dataFolder: join(folder, 'coordinator'), taskSeconds: terms.taskSeconds },
+          {
+            chain,
+            http: { port: ports.coordinator },
+            key: key('coordinator'),
+            gatewayUrl,
+            projects: [project.toString()],
+            dataFolder: join(folder, 'coordinator'),
+            taskSeconds: terms.taskSeconds,
+          },
           ports.coordinator,
         ),
       )
       await Promise.all(
         PROVERS.map((name, i) => {
           const port = i === 0 ? ports.prover1 : ports.prover2
-          const content = { chain, http: { port }, key: key(name), coordinatorUrl, dataFolder: join(folder, name), artifactsFolder: join(repository, 'build', 'circuits') }
+          const content = {
+            chain,
+            http: { port },
+            key: key(name),
+            coordinatorUrl,
+            dataFolder: join(folder, name),
+            artifactsFolder: join(repository, 'build', 'circuits'),
+          }
           return supervisor.start(service(name, 'prover', content, port))
         }),
       )
@@ -209,7 +259,13 @@ export async function startJob(state: LocalState, command: string, options: JobO
     }
 
     async function onboard(): Promise<{ project: bigint; terms: Terms; devices: Address[] }> {
-      const wallet = createWalletClient({ chain: hardhat, transport: http(rpc), account: accountOf('owner'), pollingInterval: 25, cacheTime: 0 })
+      const wallet = createWalletClient({
+        chain: hardhat,
+        transport: http(rpc),
+        account: accountOf('owner'),
+        pollingInterval: 25,
+        cacheTime: 0,
+      })
       const deployer = new Deployer({ client, wallet, artifacts: artifactFolder(join(repository, 'artifacts')), confirmations: 1 })
       const addresses = Object.fromEntries(Object.entries(deployment.contracts).map(([name, { address }]) => [name, address]))
       const owner = new ProjectOwner(deployer, addresses)
@@ -248,16 +304,34 @@ export async function startJob(state: LocalState, command: string, options: JobO
           config(`device-${i + 1}.offer`, {
             ...deviceConfig(i, of),
             logLevel: 'silent',
-            registration: { owner: owner.address, deviceContract: collection, tokenId: String(i + 1), nonce: '0', deadline: deadline.toString() },
+            registration: {
+              owner: owner.address,
+              deviceContract: collection,
+              tokenId: String(i + 1),
+              nonce: '0',
+              deadline: deadline.toString(),
+            },
             dataKey: { tokenId: tokenId.toString(), fromWindow: 0, deadline: deadline.toString() },
           }),
           state.logFile(`device-${i + 1}`),
         )
-      const offers = await inTurns(2, source.series.map((_, i) => () => ask(i, firstToken + BigInt(i))))
+      const offers = await inTurns(
+        2,
+        source.series.map((_, i) => () => ask(i, firstToken + BigInt(i))),
+      )
       for (const [i, first] of offers.entries()) {
         const { device, hash, uri } = first
         if (!(await owner.isRegistered(device))) {
-          await owner.register({ device, deviceContract: collection, tokenId: BigInt(i + 1), user: owner.address, hash, uri, deadline, signature: first.registration!.typed.signature })
+          await owner.register({
+            device,
+            deviceContract: collection,
+            tokenId: BigInt(i + 1),
+            user: owner.address,
+            hash,
+            uri,
+            deadline,
+            signature: first.registration!.typed.signature,
+          })
         }
         if (await owner.hasDataKey(device)) continue
         // The binding names the ioID's token id. It was foretold; somebody else's registration in between needs a new signature.
@@ -274,8 +348,18 @@ export async function startJob(state: LocalState, command: string, options: JobO
         if (!(await owner.isRegistered(account.address))) {
           const document = { '@context': 'https://www.w3.org/ns/did/v1', id: didOf(deviceId(account.address)) }
           const posted = await postDocument(gatewayUrl, canonicalJson(document))
-          const request = { deviceContract: collection, tokenId: BigInt(i + 1), user: owner.address, hash: canonicalHash(document), uri: posted, nonce: 0n, deadline }
-          await owner.register(await signRegistration(account, { chainId: deployment.chainId, ioIDRegistry: owner.at('IoIDRegistry') }, request))
+          const request = {
+            deviceContract: collection,
+            tokenId: BigInt(i + 1),
+            user: owner.address,
+            hash: canonicalHash(document),
+            uri: posted,
+            nonce: 0n,
+            deadline,
+          }
+          await owner.register(
+            await signRegistration(account, { chainId: deployment.chainId, ioIDRegistry: owner.at('IoIDRegistry') }, request),
+          )
         }
         const wallet = createWalletClient({ chain: hardhat, transport: http(rpc), account, pollingInterval: 25, cacheTime: 0 })
         const own = new Deployer({ client, wallet, artifacts: artifactFolder(join(repository, 'artifacts')), confirmations: 1 })
@@ -331,7 +415,12 @@ function registerProverData(device: Address): `0x${string}` {
 
 async function postDocument(gatewayUrl: string, body: string): Promise<string> {
   const response = await fetch(`${gatewayUrl}/v1/documents`, { method: 'POST', body, headers: { 'content-type': 'application/json' } })
-  if (!response.ok) throw new TrellisError({ code: 'DOCUMENT_REFUSED', message: 'The gateway does not take a DID document.', details: { status: response.status, body: await response.text() } })
+  if (!response.ok)
+    throw new TrellisError({
+      code: 'DOCUMENT_REFUSED',
+      message: 'The gateway does not take a DID document.',
+      details: { status: response.status, body: await response.text() },
+    })
   return ((await response.json()) as { uri: string }).uri
 }
 

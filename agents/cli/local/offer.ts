@@ -5,7 +5,10 @@ import { z } from 'zod'
 import { TrellisError } from '../../protocol/errors.ts'
 import { runOnce } from './child.ts'
 
-const hex = z.string().regex(/^0x[0-9a-fA-F]*$/).transform((text) => text as Hex)
+const hex = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]*$/)
+  .transform((text) => text as Hex)
 const decimal = z.string().regex(/^\d+$/).transform(BigInt)
 const point = z.object({ x: decimal, y: decimal })
 
@@ -16,7 +19,14 @@ const offerSchema = z.object({
   uri: z.string(),
   registration: z.object({ typed: z.object({ signature: hex, deadline: decimal }) }).nullable(),
   dataKey: z
-    .object({ key: point, eighth: point, fromWindow: z.number().int(), deadline: decimal, deviceSignature: hex, keySignature: z.object({ r: point, s: decimal }) })
+    .object({
+      key: point,
+      eighth: point,
+      fromWindow: z.number().int(),
+      deadline: decimal,
+      deviceSignature: hex,
+      keySignature: z.object({ r: point, s: decimal }),
+    })
     .nullable(),
 })
 
@@ -43,7 +53,12 @@ export async function askForOffer(configFile: string, log: string): Promise<Devi
   throw new TrellisError({
     code: 'OFFER_FAILED',
     message: 'A device did not offer itself.',
-    details: { config: configFile, code, output: output.trim().split('\n').slice(-6).join('\n'), ...(parsed.success ? {} : { reason: z.prettifyError(parsed.error) }) },
+    details: {
+      config: configFile,
+      code,
+      output: output.trim().split('\n').slice(-6).join('\n'),
+      ...(parsed.success ? {} : { reason: z.prettifyError(parsed.error) }),
+    },
     next: `node agents/cli/main.ts run device --config ${configFile} --offer`,
   })
 }

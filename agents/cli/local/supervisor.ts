@@ -172,7 +172,10 @@ export class Supervisor {
     child.failures = Date.now() - child.startedAt > STABLE_MS ? 1 : child.failures + 1
     child.state = 'waiting'
     if (spec.restart === false || child.failures > MOST_FAILURES) {
-      const times = spec.restart === false ? `${spec.name} ended: ${reason}.` : `${spec.name} ended ${child.failures} times in a row; the last time ${reason}.`
+      const times =
+        spec.restart === false
+          ? `${spec.name} ended: ${reason}.`
+          : `${spec.name} ended ${child.failures} times in a row; the last time ${reason}.`
       this.#events.onGivenUp?.(this.#failure(child, times), spec.name)
       return
     }

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/** `trellis audit`: accepted = settled + pending + refused after acceptance, over ids from the chain and the store; paid = due per wallet. */
+import { createPublicClient, formatUnits, http } from 'viem'
+import { hardhat } from 'viem/chains'
+import { readDeployment } from '../kit/deployment.ts'
+import { TrellisError } from '../protocol/errors.ts'
+import { check, readBooks } from './local/books.ts'
+import { stateAt } from './local/state.ts'
+import { printer } from './print.ts'
+
+export async function audit(stateOption: string | undefined, options: { json: boolean }): Promise<void> {
+  const state = stateAt(stateOption)
+  const record = state.readRun()
+  if (record?.job === undefined) {
+    throw new TrellisError({
+      code: 'NOTHING_TO_AUDIT',
+      message: 'No local run with a project is known here.',
+      details: { state: state.root },
+      next: 'npm start',
+    })
+  }
+  const client = createPublicClient({ chain: hardhat, transport: http(`http://127.0.0.1:${record.ports.chain}`), cacheTime: 0 })
+  const books = await readBooks({
+    client,
+    deployment: readDeployment(state.addressesFile),
+    gatewayUrl: `http://127.0.0.1:${record.ports.gateway}`,
+    project: BigInt(record.job.project),
+  })
+  const result = check(books)
+  const { accepted, settled, pending, open, refusedAfterAccept, problems } = result
+  if (options.json) {
+    const wallets = books.wallets.map(({ device, wallet, due, paid }) => ({ device, wallet, due: due.toString(), paid: paid.toString() }))
+    console.log(
+      JSON.stringify({ ...result, wallets, tasks: books.windows.map(({ taskId, settled: done }) => ({ taskId, settled: done })) }),
+    )
+  } else {
+    const print = printer(false)
+    for (const { taskId, device, index, firstSequence, count, settled: done } of books.windows) {
+      const last = BigInt(firstSequence) + BigInt(count) - 1n
+      print.line(`${done ? 'settled' : 'pending'}  ${taskId}  ${device} window ${index}, readings ${firstSequence} to ${last}`)
+    }
+    print.line()
+    print.line(
+      `readings: ${accepted} accepted = ${settled} settled + ${pending} pending + ${open} not in a window yet + ${refusedAfterAccept} refused after acceptance`,
+    )
+    print.line(`tasks: ${books.windows.length} windows in the store, ${books.settled.length} settlements on chain, each once`)
+    print.table([
+      ['wallet', 'readings', 'due', 'paid'],
+      ...books.wallets.map(({ wallet, readings, due, paid }) => [wallet, readings, formatUnits(due, 18), formatUnits(paid, 18)]),
+    ])
+    for (const problem of problems) print.line(`PROBLEM  ${problem}`)
+    print.line(problems.length === 0 ? 'The books are right.' : `${problems.length} problems.`)
+  }
+  process.exitCode = problems.length === 0 ? 0 : 1
+}
