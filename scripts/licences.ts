@@ -31,7 +31,9 @@ interface Package {
   dependencies: string[]
 }
 
-export const licenceOfRoom = (file: string): string => (GPL_ROOMS.some((room) => file.startsWith(room)) ? 'GPL-3.0-or-later' : 'Apache-2.0')
+/** Circuits are GPL wherever they lie: circomlib is. */
+export const licenceOfRoom = (file: string): string =>
+  file.endsWith('.circom') || GPL_ROOMS.some((room) => file.startsWith(room)) ? 'GPL-3.0-or-later' : 'Apache-2.0'
 
 /** The licence that a source file declares on its first lines, or undefined. */
 export const declared = (text: string): string | undefined => /SPDX-License-Identifier:\s*(\S+)/.exec(text.split('\n', 3).join('\n'))?.[1]

@@ -25,7 +25,7 @@ export async function demo(stateOption: string | undefined, given: Record<string
   await stopRun(state)
 
   const abort = new AbortController()
-  let failure: unknown
+  let failure: Error | undefined
   const interrupted = (): void => {
     failure ??= new TrellisError({ code: 'INTERRUPTED', message: 'Stopped before the end.', next: 'npm run demo' })
     abort.abort()

@@ -1329,14 +1329,6 @@ export const ioIDAbi = [
     type: 'error',
   },
   { inputs: [], name: 'NotInitializing', type: 'error' },
-  {
-    inputs: [
-      { name: 'value', type: 'uint256' },
-      { name: 'length', type: 'uint256' },
-    ],
-    name: 'StringsInsufficientHexLength',
-    type: 'error',
-  },
   { inputs: [], name: 'UUPSUnauthorizedCallContext', type: 'error' },
   { inputs: [{ name: 'slot', type: 'bytes32' }], name: 'UUPSUnsupportedProxiableUUID', type: 'error' },
   {
@@ -1706,6 +1698,7 @@ export const ioIDRegistryAbi = [
     inputs: [
       { name: 'authority_', type: 'address' },
       { name: 'ioID_', type: 'address' },
+      { name: 'legacyPermits_', type: 'bool' },
     ],
     stateMutability: 'nonpayable',
     type: 'constructor',
@@ -1755,14 +1748,6 @@ export const ioIDRegistryAbi = [
   { inputs: [], name: 'IoIDRegistry_ZeroAddress', type: 'error' },
   { inputs: [], name: 'NotInitializing', type: 'error' },
   { inputs: [{ name: 'length', type: 'uint256' }], name: 'PackedString_TooLong', type: 'error' },
-  {
-    inputs: [
-      { name: 'value', type: 'uint256' },
-      { name: 'length', type: 'uint256' },
-    ],
-    name: 'StringsInsufficientHexLength',
-    type: 'error',
-  },
   { inputs: [], name: 'UUPSUnauthorizedCallContext', type: 'error' },
   { inputs: [{ name: 'slot', type: 'bytes32' }], name: 'UUPSUnsupportedProxiableUUID', type: 'error' },
   { anonymous: false, inputs: [{ indexed: false, name: 'authority', type: 'address' }], name: 'AuthorityUpdated', type: 'event' },
@@ -1807,7 +1792,6 @@ export const ioIDRegistryAbi = [
     type: 'event',
   },
   { anonymous: false, inputs: [{ indexed: true, name: 'store', type: 'address' }], name: 'SetIoIdStore', type: 'event' },
-  { anonymous: false, inputs: [{ indexed: false, name: 'open', type: 'bool' }], name: 'SetLegacyPermits', type: 'event' },
   {
     anonymous: false,
     inputs: [
@@ -2064,7 +2048,6 @@ export const ioIDRegistryAbi = [
     type: 'function',
   },
   { inputs: [{ name: 'ioIDStore_', type: 'address' }], name: 'setIoIDStore', outputs: [], stateMutability: 'nonpayable', type: 'function' },
-  { inputs: [{ name: 'open', type: 'bool' }], name: 'setLegacyPermits', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   {
     inputs: [
       { name: 'relayer', type: 'address' },
@@ -3227,11 +3210,17 @@ export const projectStoreAbi = [
         components: [
           { name: 'termsId', type: 'bytes32' },
           { name: 'programId', type: 'bytes32' },
-          { name: 'token', type: 'address' },
+          {
+            components: [
+              { name: 'token', type: 'address' },
+              { name: 'pricePerReading', type: 'uint96' },
+              { name: 'proverFee', type: 'uint96' },
+              { name: 'sequencerFee', type: 'uint96' },
+            ],
+            name: 'rates',
+            type: 'tuple',
+          },
           { name: 'receiver', type: 'address' },
-          { name: 'pricePerReading', type: 'uint96' },
-          { name: 'proverFee', type: 'uint96' },
-          { name: 'sequencerFee', type: 'uint96' },
           { name: 'dappGas', type: 'uint32' },
           { name: 'threshold', type: 'uint24' },
           { name: 'rangeMax', type: 'uint24' },
@@ -4377,19 +4366,12 @@ export const taskManagerAbi = [
       { name: 'prover', type: 'address' },
       {
         components: [
-          { name: 'termsId', type: 'bytes32' },
-          { name: 'programId', type: 'bytes32' },
           { name: 'token', type: 'address' },
-          { name: 'receiver', type: 'address' },
           { name: 'pricePerReading', type: 'uint96' },
           { name: 'proverFee', type: 'uint96' },
           { name: 'sequencerFee', type: 'uint96' },
-          { name: 'dappGas', type: 'uint32' },
-          { name: 'threshold', type: 'uint24' },
-          { name: 'rangeMax', type: 'uint24' },
-          { name: 'horizon', type: 'uint256' },
         ],
-        name: 'terms',
+        name: 'rates',
         type: 'tuple',
       },
       {
