@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Parts of the gateway: packet guard, cache, signature verifier, chain view, ledger. */
+import { randomBytes } from 'node:crypto'
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { BoundedCache } from '../../../agents/gateway/bounded-cache.ts'
+import { createChainView } from '../../../agents/gateway/chain-view.ts'
+import { openLedger } from '../../../agents/gateway/ledger.ts'
+import { MqttGuard, OVERSIZE_MARKER } from '../../../agents/gateway/mqtt-guard.ts'
+import { createSignatureVerifier } from '../../../agents/gateway/signatures.ts'
+import { es256kSign } from '../../../agents/crypto/es256k.ts'
+import type { ChainClient } from '../../../agents/kit/chain.ts'
+import type { Address } from '../../../agents/protocol/ids.ts'
+import { contracts, deviceOf, keysOf, project, temporaryFolder } from './support.ts'
+
+describe('gateway/mqtt-guard', () => {
+  const through = (bytes: Buffer, cuts: number[], limit: number): { out: Buffer; error: Error | null } => {
+    const guard = new MqttGuard(limit)
+    const parts: Buffer[] = []
+    guard.on('error', () => undefined)
+    let from = 0
+    for (const cut of [...cuts.map((c) => c % (bytes.length + 1)).sort((a, b) => a - b), bytes.length]) {
+      if (cut > from) guard.write(bytes.subarray(from, cut))
+      from = Math.max(from, cut)
+      for (let part = guard.read() as Buffer | null; part !== null; part = guard.read() as Buffer | null) parts.push(part)
+    }
+    return { out: Buffer.concat(parts), error: guard.errored }
+  }
+  /** A PUBLISH packet as MQTT 3.1.1 writes it. */
+  const publish = (topic: string, payload: Buffer, qos: 0 | 1): Buffer => {
+    const head = Buffer.concat([
+      Buffer.of(topic.length >> 8, topic.length & 0xff),
+      Buffer.from(topic),
+      qos === 1 ? Buffer.of(0, 7) : Buffer.alloc(0),
+    ])
+    const length = head.length + payload.length
+    const size = length < 128 ? Buffer.of(length) : Buffer.of((length & 0x7f) | 0x80, length >> 7)
+    return Buffer.concat([Buffer.of(0x30 | (qos << 1)), size, head, payload])
+  }
+
+  it('passes what is small and replaces what is large, wherever the stream is cut', () => {
+    const packet = fc.record({
+      topic: fc.constantFrom('a', 'trellis/v1/7/up'),
+      size: fc.integer({ min: 0, max: 600 }),
+      qos: fc.constantFrom(0 as const, 1 as const),
+    })
+    fc.assert(
+      fc.property(fc.array(packet, { maxLength: 8 }), fc.array(fc.nat(), { maxLength: 20 }), (packets, cuts) => {
+        const sent = packets.map(({ topic, size, qos }) => publish(topic, Buffer.alloc(size, 'x'), qos))
+        const wanted = packets.map(({ topic, size, qos }, at) => {
+          const body = 2 + topic.length + (qos === 1 ? 2 : 0) + size
+          return body <= 300 ? sent[at]! : publish(topic, OVERSIZE_MARKER, qos)
+        })
+        const { out, error } = through(Buffer.concat(sent), cuts, 300)
+        expect(error).to.equal(null)
+        expect(out.equals(Buffer.concat(wanted))).to.equal(true)
+      }),
+    )
+  })
+
+  it('ends a connection that sends another large packet, a long topic, or no MQTT', () => {
+    const subscribe = Buffer.concat([Buffer.of(0x82, 0x80, 0x80, 0x01), Buffer.alloc(100)])
+    expect(through(subscribe, [], 300).error?.message).to.match(/larger than this broker takes/)
+    expect(through(publish('t'.repeat(600), Buffer.alloc(10), 0), [], 300).error?.message).to.match(/topic is longer/)
+    expect(through(Buffer.of(0x30, 0xff, 0xff, 0xff, 0xff, 0x01), [], 300).error?.message).to.match(/not MQTT/)
+  })
+})
+
+describe('gateway/bounded-cache', () => {
+  it('never holds more than its limit, and lets the oldest go', () => {
+    const cache = new BoundedCache<number, string>(2)
+    cache.set(1, 'a')
+    cache.set(2, 'b')
+    cache.set(1, 'c')
+    cache.set(3, 'd')
+    expect([cache.size, cache.has(2), cache.get(1), cache.get(3)]).to.deep.equal([2, false, 'c', 'd'])
+  })
+})
+
+describe('gateway/signatures', () => {
+  const { identity } = keysOf('one')
+  const { signer } = deviceOf('one').publicKeys
+  const digest = randomBytes(32)
+  const good = es256kSign(identity, digest)
+  const bad = es256kSign(identity, randomBytes(32))
+
+  it('knows a key after its first message, and tells a retired key from a forgery', async () => {
+    const retired = new Set<Address>()
+    const verifier = createSignatureVerifier({ isRetired: async (key) => retired.has(key) })
+    expect(await verifier.verify(signer, digest, bad)).to.equal('bad')
+    expect(await verifier.verify(signer, digest, good)).to.equal('good')
+    expect(await verifier.verify(signer, digest, good)).to.equal('good')
+    expect(await verifier.verify(signer, digest, bad)).to.equal('bad')
+    expect(await verifier.verify(signer, digest, Buffer.alloc(64))).to.equal('bad')
+    const old = deviceOf('old').publicKeys.signer
+    retired.add(old)
+    expect(await verifier.verify(signer, digest, es256kSign(keysOf('old').identity, digest))).to.equal('retired')
+  })
+
+  it('pays for a bounded number of unknown keys a second, and for known ones always', async () => {
+    let at = 0
+    const verifier = createSignatureVerifier({ isRetired: async () => false, recoveriesPerSecond: 2, now: () => at })
+    expect(await verifier.verify(signer, digest, good)).to.equal('good')
+    expect(await verifier.verify(signer, digest, bad)).to.equal('bad')
+    expect(await verifier.verify(deviceOf('two').publicKeys.signer, digest, good)).to.equal('busy')
+    expect(await verifier.verify(signer, digest, good)).to.equal('good')
+    expect(await verifier.verify(signer, digest, bad)).to.equal('bad')
+    at = 1_000
+    expect(await verifier.verify(deviceOf('two').publicKeys.signer, digest, good)).to.equal('bad')
+  })
+})
+
+describe('gateway/chain-view', () => {
+  const { device } = deviceOf('one').publicKeys
+  const address = `0x${'ab'.repeat(20)}` as const
+  const at = {
+    ioIDRegistry: contracts.ioIDRegistry,
+    ioID: address,
+    dataKeyRegistry: contracts.dataKeyRegistry,
+    projectStore: contracts.projectStore,
+    fromBlock: 0n,
+  }
+
+  /** A chain of blocks that are only numbers, whose answers and logs the test writes. */
+  const fake = () => {
+    const state = { head: 1, fork: 'a', signer: address as string, calls: 0, logs: [] as { topics: string[] }[], removed: false, checks: 0 }
+    const block = (number: bigint): { number: bigint; hash: string } => ({ number, hash: `${state.fork}${number}` })
+    const client = {
+      getBlock: async ({ blockNumber }: { blockNumber?: bigint } = {}) => block(blockNumber ?? BigInt(state.head)),
+      getLogs: async ({ args }: { args?: unknown }) => (args === undefined ? state.logs : state.removed ? [{}] : []),
+      readContract: async ({ functionName }: { functionName: string }) => {
+        state.calls += 1
+        if (functionName === 'signerOf') return state.signer
+        if (functionName === 'deviceProject') return project
+        if (functionName === 'keyAt') return [{ x: 1n, y: 2n }, state.signer === address ? 5n : 0n]
+        if (functionName === 'termsVersion') return 0
+        return false
+      },
+    }
+    const chain = { public: client, check: async () => void (state.checks += 1) } as unknown as ChainClient
+    return { state, view: createChainView(chain, at) }
+  }
+
+  it('asks once, and again when an event names the device', async () => {
+    const { state, view } = fake()
+    await view.follow()
+    expect(await view.device(device)).to.deep.equal({ status: 'live', project, signer: address })
+    expect(await view.dataKey(device, 0)).to.deep.equal({ x: 1n, y: 2n })
+    const { calls } = state
+    await view.device(device)
+    await view.dataKey(device, 0)
+    expect(state.calls).to.equal(calls)
+    state.signer = `0x${'cd'.repeat(20)}`
+    state.head = 2
+    await view.follow()
+    expect(await view.device(device)).to.have.property('signer', address)
+    state.head = 3
+    state.logs = [{ topics: ['0x00', `0x${device.slice(2).padStart(64, '0')}`] }]
+    await view.follow()
+    expect(await view.device(device)).to.have.property('signer', state.signer)
+    expect(await view.dataKey(device, 0)).to.equal(undefined)
+  })
+
+  it('forgets everything when blocks that it saw are gone, and checks that the chain is the same', async () => {
+    const { state, view } = fake()
+    state.head = 5
+    await view.follow()
+    await view.device(device)
+    state.signer = `0x${'0'.repeat(40)}`
+    state.fork = 'b'
+    state.head = 6
+    await view.follow()
+    expect(state.checks).to.equal(2)
+    expect(await view.device(device)).to.deep.equal({ status: 'unknown' })
+    state.fork = 'c'
+    state.removed = true
+    await view.follow()
+    expect(await view.device(device)).to.deep.equal({ status: 'removed' })
+  })
+
+  it('does not keep an answer that was asked for before a change', async () => {
+    const { state, view } = fake()
+    await view.follow()
+    const early = view.device(device)
+    state.head = 2
+    state.logs = [{ topics: ['0x00', `0x${device.slice(2).padStart(64, '0')}`] }]
+    const following = view.follow()
+    await Promise.all([early, following])
+    state.signer = `0x${'cd'.repeat(20)}`
+    expect(await view.device(device)).to.have.property('signer', state.signer)
+  })
+
+  it('knows no project without terms', async () => {
+    expect(await fake().view.project(project)).to.equal(undefined)
+  })
+})
+
+describe('gateway/ledger', () => {
+  it('undoes one failed write alone, and keeps documents up to its limit', async () => {
+    const options = {
+      dataFolder: temporaryFolder(),
+      genesisHash: `0x${'22'.repeat(32)}`,
+      deployment: contracts.ioIDRegistry,
+      refusalsKept: 9,
+      documentsKept: 1,
+    } as const
+    const ledger = openLedger(options)
+    const record = { sequence: 0, time: 5, laneValue: 1, digest: randomBytes(32), signature: randomBytes(64) }
+    const results = await Promise.allSettled([
+      ledger.commit((writes) => writes.addReading(writes.state('7', '0xa'), record, 1)),
+      ledger.commit((writes) => writes.addReading(writes.state('7', '0xa'), record, 2)),
+      ledger.commit((writes) => writes.addReading(writes.state('7', '0xa'), { ...record, sequence: 1 }, 3)),
+    ])
+    expect(results.map(({ status }) => status)).to.deep.equal(['fulfilled', 'rejected', 'fulfilled'])
+    expect(ledger.accounting('7').acceptedReadings).to.equal(2)
+    expect(await ledger.addDocument('0x01', '{}', 1)).to.equal(true)
+    expect(await ledger.addDocument('0x01', '{}', 1)).to.equal(true)
+    expect(await ledger.addDocument('0x02', '{}', 1)).to.equal(false)
+    ledger.close()
+  })
+})
