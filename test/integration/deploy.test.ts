@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The deployment on a real node: resumed after a kill at every step, the same addresses every time, verified, and refused where it must be. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { createPublicClient, createTestClient, http } from 'viem'
+import { hardhat } from 'viem/chains'
+import { freePort } from '../../agents/cli/local/process.ts'
+import { readDeployment } from '../../agents/kit/deployment.ts'
+import { TrellisError } from '../../agents/protocol/errors.ts'
+import { parseNetwork, readNetwork } from '../../deploy/network.ts'
+import { programKeys } from '../../deploy/program-keys.ts'
+import { deploySuite } from '../../deploy/suite.ts'
+import { TOOLS } from '../../scripts/shell.ts'
+
+class Killed extends Error {}
+
+describe('deploy', () => {
+  let node: ChildProcess
+  let rpc: string
+  let folder: string
+
+  before(async function () {
+    this.timeout(60_000)
+    const port = await freePort()
+    rpc = `http://127.0.0.1:${port}`
+    folder = mkdtempSync(join(tmpdir(), 'trellis-deploy-'))
+    node = spawn(process.execPath, [TOOLS.hardhat, 'node', '--hostname', '127.0.0.1', '--port', String(port)], { stdio: 'ignore' })
+    const client = createPublicClient({ chain: hardhat, transport: http(rpc, { retryCount: 0 }) })
+    for (let tries = 0; tries < 300; tries += 1) {
+      if (
+        await client.getChainId().then(
+          () => true,
+          () => false,
+        )
+      )
+        return
+      await new Promise((wake) => setTimeout(wake, 150))
+    }
+    throw new Error('the node did not start')
+  })
+
+  after(() => {
+    node.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  const network = () => readNetwork('localhost', { rpc })
+
+  it('goes on where it was killed, at every step, and ends with the same addresses', async function () {
+    this.timeout(180_000)
+    const test = createTestClient({ chain: hardhat, mode: 'hardhat', transport: http(rpc) })
+    const clean = await test.snapshot()
+    const whole = await deploySuite({ network: network(), stateFolder: folder })
+    const wanted = Object.fromEntries([...whole.contracts].map(([name, { address }]) => [name, address]))
+    expect(Object.keys(wanted)).to.include.members([
+      'AccessManager',
+      'IoIDRegistry',
+      'DataKeyRegistry',
+      'Router',
+      'TaskEscrow',
+      'TelemetryDapp',
+      'TestToken',
+    ])
+    const again = await deploySuite({ network: network(), stateFolder: folder })
+    expect(again.sent).to.equal(0)
+
+    await test.revert({ id: clean })
+    let sent = 0
+    // Killed after each transaction in turn: the n-th run gets one step further than the one before.
+    for (let run = 0; ; run += 1) {
+      let own = 0
+      try {
+        const result = await deploySuite({
+          network: network(),
+          stateFolder: folder,
+          onStep: (step) => {
+            if (!step.sent) return
+            own += 1
+            if (own === 1) throw new Killed()
+          },
+        })
+        expect(Object.fromEntries([...result.contracts].map(([name, { address }]) => [name, address]))).to.deep.equal(wanted)
+        expect(result.sent).to.equal(0)
+        break
+      } catch (error) {
+        if (!(error instanceof Killed)) throw error
+        sent += own
+      }
+      expect(run).to.be.lessThan(200)
+    }
+    expect(sent).to.be.greaterThan(40)
+  })
+
+  it('writes addresses that services can read, with block, code hash and genesis', async () => {
+    const deployment = readDeployment(join(folder, 'addresses', '31337.json'))
+    expect(deployment).to.include({ chainId: 31337, kind: 'local' })
+    const client = createPublicClient({ chain: hardhat, transport: http(rpc) })
+    expect((await client.getBlock({ blockNumber: 0n })).hash).to.equal(deployment.genesisHash)
+    for (const { address, block } of Object.values(deployment.contracts)) {
+      expect(await client.getCode({ address })).to.be.a('string')
+      expect(block).to.be.greaterThan(0)
+      // The code is there in that block and not in the one before.
+      expect(await client.getCode({ address, blockNumber: BigInt(block) })).to.be.a('string')
+      expect(await client.getCode({ address, blockNumber: BigInt(block - 1) })).to.equal(undefined)
+    }
+    expect(JSON.parse(readFileSync(join(folder, 'addresses', '31337.json'), 'utf8'))).to.have.property('contracts')
+  })
+
+  it('refuses a chain that its network file does not describe', async () => {
+    await refuses(deploySuite({ network: { ...network(), chainId: 31338 }, stateFolder: folder }), 'WRONG_CHAIN')
+    await refuses(deploySuite({ network: { ...network(), rpc: 'http://127.0.0.1:9' }, stateFolder: folder }), 'RPC_FAILED')
+  })
+
+  it('deploys nothing on a public network without a key, and never with the local proving key', async () => {
+    const administrator = '0x00000000000000000000000000000000000000aa'
+    const open = parseNetwork(
+      {
+        ...network(),
+        kind: 'public',
+        chainId: 4690,
+        replayAllowed: false,
+        administrator,
+        upgrader: administrator,
+        upgradeDelaySeconds: 86_400,
+        token: administrator,
+      },
+      'test',
+    )
+    // The chain behind the RPC is the local one: the file's chain id is patched after its check to get past the first door.
+    await refuses(deploySuite({ network: { ...open, chainId: 31337 }, stateFolder: folder }), 'DEPLOYER_KEY_MISSING')
+    expect(() => programKeys(false)).to.throw(TrellisError, 'may not be used on a public network')
+  })
+})
+
+async function refuses(work: Promise<unknown>, code: string): Promise<void> {
+  await work.then(
+    () => expect.fail(`it was not refused with ${code}`),
+    (error: unknown) => expect((error as TrellisError).code).to.equal(code),
+  )
+}
