@@ -3,16 +3,15 @@ pragma circom 2.2.0;
 
 include "../bits.circom";
 
-/// Which of the N places of a window hold a reading: the first `count`, at least one.
+/// Which of the N places of a window hold a reading: the first `count`.
 /// @input  enabled[N]  1 for a place with a reading; by monotony these are a prefix
-/// @output count  1..N
-/// Constraints: 2N.
+/// @output count  0..N; that it is not 0 follows from Extrema, where a minimum has to occur
+/// Constraints: 2N − 1.
 template Enabled(N) {
     signal input enabled[N];
     signal output count;
 
     var sum = 0;
-    enabled[0] === 1; // group: count-positive
     for (var i = 0; i < N; i++) {
         enabled[i] * (enabled[i] - 1) === 0; // group: enabled-boolean
         if (i > 0) enabled[i] * (1 - enabled[i - 1]) === 0; // group: enabled-prefix
