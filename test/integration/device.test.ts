@@ -19,7 +19,7 @@ const ROWS = 160
 const MOTE = 1
 
 describe('device', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const children = new Set<ChildProcess>()
 
   const start = (file: string, options: unknown): ChildProcess => {

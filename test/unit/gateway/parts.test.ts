@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { hexToBytes, toHex } from 'viem'
 import { BoundedCache } from '../../../agents/gateway/bounded-cache.ts'
 import { createChainView } from '../../../agents/gateway/chain-view.ts'
 import { openLedger } from '../../../agents/gateway/ledger.ts'
@@ -92,6 +93,10 @@ describe('gateway/signatures', () => {
     expect(await verifier.verify(signer, digest, good)).to.equal('good')
     expect(await verifier.verify(signer, digest, bad)).to.equal('bad')
     expect(await verifier.verify(signer, digest, Buffer.alloc(64))).to.equal('bad')
+    // The other s verifies in node:crypto too; taken, it would give every message a second form.
+    const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
+    const s = order - BigInt(toHex(good.subarray(32)))
+    expect(await verifier.verify(signer, digest, Buffer.concat([good.subarray(0, 32), hexToBytes(toHex(s, { size: 32 }))]))).to.equal('bad')
     const old = deviceOf('old').publicKeys.signer
     retired.add(old)
     expect(await verifier.verify(signer, digest, es256kSign(keysOf('old').identity, digest))).to.equal('retired')
