@@ -120,7 +120,9 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
         // Approvals stay written: nobody can use one for an id that has no owner and is never minted again.
         $.tokens[id] = uint160(owner_);
         delete $.ids[device];
-        ++$.burned;
+        unchecked {
+            ++$.burned;
+        }
         $.owned[owner_].remove((token >> 192) & U32);
         $.projects[(token >> 160) & U32].remove(token >> 224);
         emit Transfer(owner_, address(0), id);

@@ -150,8 +150,10 @@ contract Project is IProject, ERC721Upgradeable, AccessManagedUpgradeable, UUPSU
     function _nextId(Storage storage $) private returns (uint256 projectId) {
         uint256 packed = $.minterAndCount;
         require(msg.sender == address(uint160(packed >> 96)), "not minter");
-        $.minterAndCount = packed + 1;
-        return uint96(packed) + 1;
+        unchecked {
+            $.minterAndCount = packed + 1;
+            return uint96(packed) + 1;
+        }
     }
 
     function _takeName(string calldata name_) private {

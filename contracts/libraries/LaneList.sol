@@ -10,6 +10,7 @@ pragma solidity ^0.8.28;
 /// word w: lanes 4 + 6w … 9 + 6w (40 bits each)
 /// lane:  id (below 2^39), or HOLE | index of the next hole + 1
 ///
+/// Unchecked: every part of the head is bounded by the checks of `insert`, and a live lane means a count above zero.
 /// The caller keeps the lane of each id. An empty list is all zeros in its head; words may hold stale lanes.
 library LaneList {
     struct List {
@@ -33,35 +34,39 @@ library LaneList {
 
     /// @notice Inserts `id` and returns its lane.
     function insert(List storage list, uint256 id) internal returns (uint256 index) {
-        uint256 head = list.head;
-        uint256 size = (head >> 32) & U32;
-        uint256 hole = (head >> 64) & U32;
-        if (id == 0 || id > MAX_ID || size == U32) revert LaneList_Full(id);
-        if (hole == 0) {
-            index = size;
-            head += 1 << 32;
-        } else {
-            index = hole - 1;
-            uint256 next = _lane(list, head, index) & U32;
-            head = (head & ~(U32 << 64)) | (next << 64);
+        unchecked {
+            uint256 head = list.head;
+            uint256 size = (head >> 32) & U32;
+            uint256 hole = (head >> 64) & U32;
+            if (id == 0 || id > MAX_ID || size == U32) revert LaneList_Full(id);
+            if (hole == 0) {
+                index = size;
+                head += 1 << 32;
+            } else {
+                index = hole - 1;
+                uint256 next = _lane(list, head, index) & U32;
+                head = (head & ~(U32 << 64)) | (next << 64);
+            }
+            list.head = _put(list, head + 1, index, id);
         }
-        list.head = _put(list, head + 1, index, id);
     }
 
     /// @notice Removes the id in lane `index`, which the caller knows to be live.
     function remove(List storage list, uint256 index) internal {
-        uint256 head = list.head;
-        if (head & U32 == 1) {
-            list.head = 0;
-            return;
+        unchecked {
+            uint256 head = list.head;
+            if (head & U32 == 1) {
+                list.head = 0;
+                return;
+            }
+            if (index + 1 == (head >> 32) & U32) {
+                list.head = head - 1 - (1 << 32);
+                return;
+            }
+            uint256 hole = (head >> 64) & U32;
+            head = (head & ~(U32 << 64)) | ((index + 1) << 64);
+            list.head = _put(list, head - 1, index, HOLE | hole);
         }
-        if (index + 1 == (head >> 32) & U32) {
-            list.head = head - 1 - (1 << 32);
-            return;
-        }
-        uint256 hole = (head >> 64) & U32;
-        head = (head & ~(U32 << 64)) | ((index + 1) << 64);
-        list.head = _put(list, head - 1, index, HOLE | hole);
     }
 
     /// @notice Number of ids.
@@ -97,21 +102,25 @@ library LaneList {
     }
 
     function _lane(List storage list, uint256 head, uint256 index) private view returns (uint256) {
-        if (index < HEAD_LANES) return (head >> (96 + 40 * index)) & LANE;
-        uint256 i = index - HEAD_LANES;
-        return (list.words[i / WORD_LANES] >> (40 * (i % WORD_LANES))) & LANE;
+        unchecked {
+            if (index < HEAD_LANES) return (head >> (96 + 40 * index)) & LANE;
+            uint256 i = index - HEAD_LANES;
+            return (list.words[i / WORD_LANES] >> (40 * (i % WORD_LANES))) & LANE;
+        }
     }
 
     /// @dev Returns the head, in which lanes 0..3 are written; writes the word of others.
     function _put(List storage list, uint256 head, uint256 index, uint256 lane) private returns (uint256) {
-        if (index < HEAD_LANES) {
-            uint256 at_ = 96 + 40 * index;
-            return (head & ~(LANE << at_)) | (lane << at_);
+        unchecked {
+            if (index < HEAD_LANES) {
+                uint256 at_ = 96 + 40 * index;
+                return (head & ~(LANE << at_)) | (lane << at_);
+            }
+            uint256 i = index - HEAD_LANES;
+            uint256 shift = 40 * (i % WORD_LANES);
+            uint256 word = list.words[i / WORD_LANES];
+            list.words[i / WORD_LANES] = (word & ~(LANE << shift)) | (lane << shift);
+            return head;
         }
-        uint256 i = index - HEAD_LANES;
-        uint256 shift = 40 * (i % WORD_LANES);
-        uint256 word = list.words[i / WORD_LANES];
-        list.words[i / WORD_LANES] = (word & ~(LANE << shift)) | (lane << shift);
-        return head;
     }
 }

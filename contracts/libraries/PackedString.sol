@@ -19,12 +19,14 @@ library PackedString {
         uint256 low,
         string calldata text
     ) internal returns (uint256) {
-        uint256 size = bytes(text).length;
-        if (size > MAX_LENGTH) revert PackedString_TooLong(size);
-        uint256 room = (256 - low) >> 3;
-        for (uint256 i = room; i < size; i += 32) tail[(i - room) >> 5] = bytes32(_word(text, i, size));
-        uint256 fields = head & ((1 << (low - 16)) - 1);
-        return fields | (size << (low - 16)) | ((_word(text, 0, size) >> low) << low);
+        unchecked {
+            uint256 size = bytes(text).length;
+            if (size > MAX_LENGTH) revert PackedString_TooLong(size);
+            uint256 room = (256 - low) >> 3;
+            for (uint256 i = room; i < size; i += 32) tail[(i - room) >> 5] = bytes32(_word(text, i, size));
+            uint256 fields = head & ((1 << (low - 16)) - 1);
+            return fields | (size << (low - 16)) | ((_word(text, 0, size) >> low) << low);
+        }
     }
 
     /// @notice Reads the string back.
@@ -54,13 +56,15 @@ library PackedString {
 
     /// @dev 32 bytes of `text` from `from`, zero behind its end.
     function _word(string calldata text, uint256 from, uint256 size) private pure returns (uint256 word) {
-        assembly ("memory-safe") {
-            word := calldataload(add(text.offset, from))
-        }
-        uint256 left = size - from;
-        if (left < 32) {
-            uint256 drop = 256 - 8 * left;
-            word = left == 0 ? 0 : (word >> drop) << drop;
+        unchecked {
+            assembly ("memory-safe") {
+                word := calldataload(add(text.offset, from))
+            }
+            uint256 left = size - from;
+            if (left < 32) {
+                uint256 drop = 256 - 8 * left;
+                word = left == 0 ? 0 : (word >> drop) << drop;
+            }
         }
     }
 }

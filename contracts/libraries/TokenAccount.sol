@@ -18,20 +18,27 @@ library TokenAccount {
         address implementation,
         address tokenContract,
         uint256 tokenId
-    ) internal view returns (address) {
-        bytes32 codeHash = keccak256(
-            abi.encodePacked(
-                CONSTRUCTOR,
-                CLONE_HEAD,
-                implementation,
-                CLONE_TAIL,
-                bytes32(0),
-                block.chainid,
-                uint256(uint160(tokenContract)),
-                tokenId
-            )
-        );
-        return address(uint160(uint256(keccak256(abi.encodePacked(bytes1(0xff), registry, bytes32(0), codeHash)))));
+    ) internal view returns (address account) {
+        uint256 head = (uint256(uint80(CONSTRUCTOR)) << 80) | uint80(CLONE_HEAD);
+        uint256 tail = uint120(CLONE_TAIL);
+        assembly ("memory-safe") {
+            // Creation code, 183 bytes: constructor and clone's head, implementation at 20, tail at 40, four words from 55.
+            // Each word is written before the one that lies over its empty upper bytes.
+            let free := mload(0x40)
+            mstore(add(free, 151), tokenId)
+            mstore(add(free, 119), tokenContract)
+            mstore(add(free, 87), chainid())
+            mstore(add(free, 55), 0)
+            mstore(add(free, 23), tail)
+            mstore(add(free, 8), implementation)
+            mstore(free, or(shl(96, head), shr(64, implementation)))
+            let codeHash := keccak256(free, 183)
+            // 0xff, registry, salt 0, hash of the creation code.
+            mstore(free, or(shl(248, 0xff), shl(88, registry)))
+            mstore(add(free, 21), 0)
+            mstore(add(free, 53), codeHash)
+            account := and(keccak256(free, 85), 0xffffffffffffffffffffffffffffffffffffffff)
+        }
     }
 
     /// @notice Token that owns `account` when its code has the shape of an ERC-6551 account on this chain.
