@@ -24,9 +24,8 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
 
     /// @custom:storage-location erc7201:trellis.storage.IoID
     struct Storage {
-        address minter;
-        uint48 minted;
-        uint48 burned;
+        /// @dev burned (48 bits) | minted << 48 (48) | minter << 96: one read and one write in each mint and removal.
+        uint256 supply;
         /// @dev owner (160 bits) | project (32) | lane in the owner's list (32) | lane in the project's list (32).
         /// Project 0 marks a burned token; its owner stays: he commands the wallet.
         mapping(uint256 id => uint256) tokens;
@@ -40,6 +39,7 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
     // keccak256(abi.encode(uint256(keccak256("trellis.storage.IoID")) - 1)) & ~bytes32(uint256(0xff))
     bytes32 private constant STORAGE = 0x8e3153ec70b11cb9180e700d9c13af704f2f3d6503add56711953779abc77500;
     uint256 private constant U32 = type(uint32).max;
+    uint256 private constant U48 = type(uint48).max;
     address private constant SENTINEL = address(1);
     /// @dev How many wallets inside wallets a transfer looks through before it refuses.
     uint256 private constant MAX_DEPTH = 8;
@@ -47,11 +47,6 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
     address private immutable _initialAuthority;
     address private immutable _walletRegistry;
     address private immutable _walletImplementation;
-
-    modifier onlyMinter() {
-        require(_storage().minter == msg.sender, "invalid minter");
-        _;
-    }
 
     /// @dev Wallet contracts are in the code, not in storage: they decide the address of every wallet and never change.
     /// @param authority_  AccessManager that instances start under.
@@ -75,18 +70,22 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
         }
         __ERC721_init(name_, symbol_);
         __AccessManaged_init(_initialAuthority);
-        _storage().minter = minter_;
+        _storage().supply = uint256(uint160(minter_)) << 96;
         emit SetMinter(minter_);
     }
 
     /// @inheritdoc IIoID
-    function mint(uint256 projectId, address device, address owner_) external onlyMinter returns (uint256 id) {
+    function mint(uint256 projectId, address device, address owner_) external returns (uint256 id) {
         Storage storage $ = _storage();
+        uint256 supply = _asMinter($);
         if (projectId == 0 || projectId > U32) revert IoID_BadProject(projectId);
         if (owner_ == address(0)) revert ERC721InvalidReceiver(address(0));
         if ($.ids[device] != 0) revert IoID_DeviceExists(device, $.ids[device]);
 
-        id = ++$.minted;
+        unchecked {
+            id = ((supply >> 48) & U48) + 1;
+            $.supply = supply + (1 << 48);
+        }
         $.tokens[id] = _pack(owner_, projectId, $.owned[owner_].insert(id), $.projects[projectId].insert(id));
         $.devices[id] = device;
         $.ids[device] = id;
@@ -103,15 +102,17 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
     }
 
     /// @inheritdoc IIoID
-    function migrate(uint256 id, address owner_) external onlyMinter {
+    function migrate(uint256 id, address owner_) external {
+        _asMinter(_storage());
         address from = _requireOwned(id);
         _transfer(from, owner_, id);
         emit Migrate(from, owner_, id);
     }
 
     /// @inheritdoc IIoID
-    function removeDID(address device) external onlyMinter {
+    function removeDID(address device) external {
         Storage storage $ = _storage();
+        uint256 supply = _asMinter($);
         uint256 id = $.ids[device];
         if (id == 0) revert IoID_UnknownDevice(device);
         uint256 token = $.tokens[id];
@@ -121,7 +122,7 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
         $.tokens[id] = uint160(owner_);
         delete $.ids[device];
         unchecked {
-            ++$.burned;
+            $.supply = supply + 1;
         }
         $.owned[owner_].remove((token >> 192) & U32);
         $.projects[(token >> 160) & U32].remove(token >> 224);
@@ -132,8 +133,9 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
     /// @inheritdoc IIoID
     function setMinter(address minter_) external {
         require(minter_ != address(0), "zero minter");
-        if (msg.sender != _storage().minter) _checkCanCall(msg.sender, msg.data);
-        _storage().minter = minter_;
+        Storage storage $ = _storage();
+        if (msg.sender != _minter($.supply)) _checkCanCall(msg.sender, msg.data);
+        $.supply = (uint256(uint160(minter_)) << 96) | uint96($.supply);
         emit SetMinter(minter_);
     }
 
@@ -182,7 +184,7 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
 
     /// @inheritdoc IIoID
     function minter() external view returns (address) {
-        return _storage().minter;
+        return _minter(_storage().supply);
     }
 
     /// @inheritdoc IIoID
@@ -251,7 +253,7 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
 
     /// @inheritdoc IERC721Enumerable
     function totalSupply() external view returns (uint256) {
-        return _storage().minted - _storage().burned;
+        return _live(_storage().supply);
     }
 
     /// @inheritdoc IERC721Enumerable
@@ -265,8 +267,9 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
     /// @dev Without removals ids in order; after one, project by project: removal then costs no slot for this.
     function tokenByIndex(uint256 index) external view returns (uint256) {
         Storage storage $ = _storage();
-        if (index >= $.minted - $.burned) revert ERC721OutOfBoundsIndex(address(0), index);
-        if ($.burned == 0) return index + 1;
+        uint256 supply = $.supply;
+        if (index >= _live(supply)) revert ERC721OutOfBoundsIndex(address(0), index);
+        if (supply & U48 == 0) return index + 1;
         for (uint256 projectId = 1; ; ++projectId) {
             uint256 devices = $.projects[projectId].count();
             if (index < devices) return $.projects[projectId].select(index);
@@ -328,6 +331,19 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
             if (above == id || depth == MAX_DEPTH) revert IoID_OwnershipCycle(id, to);
             holder = address(uint160(_storage().tokens[above]));
         }
+    }
+
+    function _asMinter(Storage storage $) private view returns (uint256 supply) {
+        supply = $.supply;
+        require(_minter(supply) == msg.sender, "invalid minter");
+    }
+
+    function _minter(uint256 supply) private pure returns (address) {
+        return address(uint160(supply >> 96));
+    }
+
+    function _live(uint256 supply) private pure returns (uint256) {
+        return ((supply >> 48) & U48) - (supply & U48);
     }
 
     function _pack(

@@ -240,7 +240,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
         $.keys[oldSigner] = Key(device, true);
         $.keys[newSigner] = Key(device, false);
         $.signers[device] = newSigner;
-        $.records[device].head = (head | ROTATED) + 1;
+        $.records[device].head = _spent(head | ROTATED);
         emit RotateSigner(device, oldSigner, newSigner);
     }
 
@@ -254,7 +254,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     function cancelNonce(address device) external {
         (address owner, uint256 head) = _live(device);
         _checkCaller(owner);
-        _storage().records[device].head = head + 1;
+        _storage().records[device].head = _spent(head);
     }
 
     /// @inheritdoc IIoIDRegistry
@@ -386,7 +386,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
 
         uint256 id = _ioID.mint(projectId, device, user);
         record.hash = hash;
-        record.head = PackedString.write(record.uriTail, (head + 1) | (id << 40), URI_LOW, uri);
+        record.head = PackedString.write(record.uriTail, _spent(head) | (id << 40), URI_LOW, uri);
         $.nftIds[deviceContract][tokenId] = id;
         emit NewDevice(device, user, hash, uri);
         IERC721(deviceContract).safeTransferFrom(user, _ioID.walletOf(id), tokenId);
@@ -396,19 +396,19 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
         require(hash != bytes32(0), "empty hash");
         Record storage record = _storage().records[device];
         record.hash = hash;
-        record.head = PackedString.write(record.uriTail, head + 1, URI_LOW, uri);
+        record.head = PackedString.write(record.uriTail, _spent(head), URI_LOW, uri);
         emit UpdateDevice(device, owner, hash, uri);
     }
 
     function _migrate(address device, uint256 head, address user) private {
-        _storage().records[device].head = head + 1;
+        _storage().records[device].head = _spent(head);
         _ioID.migrate(_id(head), user);
         emit Migrate(device, user);
     }
 
     function _remove(address device, address owner, uint256 head) private {
         // Keeps nonce and flags: signatures and retired keys of before stay void after a new registration.
-        _storage().records[device].head = (head & (U40 | (0xff << 80))) + 1;
+        _storage().records[device].head = _spent(head & (U40 | (0xff << 80)));
         _ioID.removeDID(device);
         emit RemoveDevice(device, owner);
     }
@@ -495,6 +495,13 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
 
     function _digest(bytes32 structHash) private view returns (bytes32) {
         return keccak256(abi.encodePacked(hex"1901", DOMAIN_SEPARATOR(), structHash));
+    }
+
+    /// @dev The head after one more nonce; 2^40 of them do not come.
+    function _spent(uint256 head) private pure returns (uint256) {
+        unchecked {
+            return head + 1;
+        }
     }
 
     function _id(uint256 head) private pure returns (uint256) {

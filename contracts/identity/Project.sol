@@ -12,6 +12,10 @@ import {PackedString} from "../libraries/PackedString.sol";
 
 /// @title Projects (see IProject).
 contract Project is IProject, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgradeable {
+    struct Name {
+        bool taken;
+    }
+
     /// @custom:storage-location erc7201:trellis.storage.Project
     struct Storage {
         /// @dev count (96 bits) | minter << 96: one read and one write in each mint.
@@ -19,7 +23,7 @@ contract Project is IProject, ERC721Upgradeable, AccessManagedUpgradeable, UUPSU
         /// @dev type (8 bits) | length (16) | first 29 bytes of the name.
         mapping(uint256 projectId => uint256) heads;
         mapping(uint256 projectId => mapping(uint256 => bytes32)) nameTails;
-        mapping(bytes32 nameHash => bool) nameTaken;
+        mapping(bytes32 nameHash => Name) names;
         mapping(uint256 projectId => mapping(bytes32 key => bytes)) metadata;
         mapping(uint256 projectId => mapping(address operator => bool)) operators;
     }
@@ -69,7 +73,7 @@ contract Project is IProject, ERC721Upgradeable, AccessManagedUpgradeable, UUPSU
         Storage storage $ = _storage();
         bytes memory old = bytes(name(projectId));
         _takeName(name_);
-        if (old.length != 0) $.nameTaken[keccak256(old)] = false;
+        if (old.length != 0) $.names[keccak256(old)].taken = false;
         $.heads[projectId] = PackedString.write($.nameTails[projectId], $.heads[projectId], NAME_LOW, name_);
         emit SetName(projectId, name_);
     }
@@ -158,9 +162,9 @@ contract Project is IProject, ERC721Upgradeable, AccessManagedUpgradeable, UUPSU
 
     function _takeName(string calldata name_) private {
         require(bytes(name_).length != 0, "empty name");
-        bytes32 nameHash = keccak256(bytes(name_));
-        require(!_storage().nameTaken[nameHash], "exist name");
-        _storage().nameTaken[nameHash] = true;
+        Name storage entry = _storage().names[keccak256(bytes(name_))];
+        require(!entry.taken, "exist name");
+        entry.taken = true;
     }
 
     function _setMinter(address minter_) private {

@@ -56,7 +56,7 @@ async function measure(suite: IdentitySuite): Promise<Measured> {
 
   const newHash: Hex = `0x${'22'.repeat(32)}`
   const update = [key(2).address, newHash, 'http://resolver.new', ...(await permit(2, owner))]
-  note('update a device', await suite.send(owner, registry, 'update', update))
+  note('update a device', await suite.send(owner, registry, 'update(address,bytes32,string,uint8,bytes32,bytes32)', update))
 
   for (const [name, secret, fromWindow] of [
     ['bind a data key, first of a device', 'aa', 0],
@@ -86,13 +86,16 @@ async function measure(suite: IdentitySuite): Promise<Measured> {
 
   // To an account that owns none yet: the dearer case.
   const migrate = [key(3).address, stranger, ...(await permit(3, owner))]
-  note('migrate a device', await suite.send(owner, registry, 'migrate', migrate))
+  note('migrate a device', await suite.send(owner, registry, 'migrate(address,address,uint8,bytes32,bytes32)', migrate))
   await register(4)
-  note('remove a device', await suite.send(owner, registry, 'remove', [key(2).address, ...(await permit(2, owner))]))
+  note(
+    'remove a device',
+    await suite.send(owner, registry, 'remove(address,uint8,bytes32,bytes32)', [key(2).address, ...(await permit(2, owner))]),
+  )
   for (let n = 5; n <= 12; n++) await register(n)
   note(
     'remove a device, owner and project with ten',
-    await suite.send(owner, registry, 'remove', [key(9).address, ...(await permit(9, owner))]),
+    await suite.send(owner, registry, 'remove(address,uint8,bytes32,bytes32)', [key(9).address, ...(await permit(9, owner))]),
   )
 
   const walletRegistry = await suite.read<Address>(ioID, 'walletRegistry')
