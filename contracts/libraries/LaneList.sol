@@ -95,7 +95,9 @@ library LaneList {
         if (live == size) return _lane(list, head, position);
         for (uint256 i = 0; ; ++i) {
             uint256 lane = _lane(list, head, i);
-            if (lane & HOLE == 0 && position-- == 0) return lane;
+            if (lane & HOLE != 0) continue;
+            if (position == 0) return lane;
+            --position;
         }
         // The loop ends: fewer than `live` positions were asked for.
         return 0;
