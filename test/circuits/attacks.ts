@@ -213,7 +213,7 @@ function windowClaim(): WindowClaim {
     rangeMax: 100,
     context: 12345n,
     signature: { R8: IDENTITY, S: 0n },
-  } as WindowClaim
+  }
 }
 
 /** The public root of the two-place circuit is not the protocol's, so it is computed and signed here. */

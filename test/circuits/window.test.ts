@@ -21,7 +21,7 @@ const folder = join(artifactsFolder, 'sensing_window')
 const program = keccak256(toBytes('sensing/window/1'))
 const secret = new Uint8Array(32).fill(21)
 const settings = { seed: Number(process.env['TRELLIS_TEST_SEED'] ?? 20260102), numRuns: process.env['TRELLIS_DEEP'] === '1' ? 200 : 5 }
-const address = (value: bigint): Address => `0x${value.toString(16).padStart(40, '0')}` as Address
+const address = (value: bigint): Address => `0x${value.toString(16).padStart(40, '0')}`
 
 interface Draw {
   readings: WindowReading[]
