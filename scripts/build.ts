@@ -109,7 +109,8 @@ function listrTask(part: Part): ListrTask {
 
 try {
   await locked(
-    at('.trellis', 'build.lock'),
+    // The production profile has its own artifacts: it waits for nobody but itself.
+    at('.trellis', flags.has('--production') ? 'build-production.lock' : 'build.lock'),
     async () => {
       if (fancy) await new Listr(wanted.map(listrTask), { concurrent: true }).run()
       else await Promise.all(wanted.map(buildPlain))
