@@ -32,12 +32,21 @@ export async function demo(stateOption: string | undefined, given: Record<string
   }
   process.on('SIGINT', interrupted)
   process.on('SIGTERM', interrupted)
-  const job = await startJob(state, 'demo', options, print, {
-    onRestart: (name, reason, delayMs) => print.step(`${name}: ${reason}; starting it again in ${delayMs} ms`),
-    onGivenUp: (error) => {
-      failure ??= error
-      abort.abort()
+  const job = await startJob(
+    state,
+    'demo',
+    options,
+    print,
+    {
+      onRestart: (name, reason, delayMs) => print.step(`${name}: ${reason}; starting it again in ${delayMs} ms`),
+      onGivenUp: (error) => {
+        failure ??= error
+        abort.abort()
+      },
     },
+    abort.signal,
+  ).catch((error: unknown) => {
+    throw failure ?? error
   })
   try {
     const { firstProof } = await settled(job, print, abort.signal)

@@ -34,14 +34,25 @@ export async function start(stateOption: string | undefined, given: Record<strin
     const round = new AbortController()
     let failure: Error | undefined
     let chainEnded = false
-    const job = await startJob(state, 'start', options, print, {
-      onRestart: (name, reason, delayMs) => print.step(`${name}: ${reason}; starting it again in ${delayMs} ms`),
-      onGivenUp: (error, name) => {
-        failure = error
-        chainEnded = name === 'chain'
-        round.abort()
+    const job = await startJob(
+      state,
+      'start',
+      options,
+      print,
+      {
+        onRestart: (name, reason, delayMs) => print.step(`${name}: ${reason}; starting it again in ${delayMs} ms`),
+        onGivenUp: (error, name) => {
+          failure = error
+          chainEnded = name === 'chain'
+          round.abort()
+        },
       },
+      stopped.signal,
+    ).catch((error: unknown) => {
+      if (stopped.signal.aborted) return undefined
+      throw error
     })
+    if (job === undefined) return
     const ended = AbortSignal.any([stopped.signal, round.signal])
     try {
       await runRound(job, ended)

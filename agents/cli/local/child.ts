@@ -5,13 +5,20 @@ import { appendFileSync } from 'node:fs'
 import { repository } from './state.ts'
 
 /** Runs a file of this repository under this Node. stderr goes to `log` too; with `show`, everything also goes to this process's stderr. */
-export function runOnce(args: readonly string[], log?: string, show = false): Promise<{ code: number; output: string }> {
+export function runOnce(
+  args: readonly string[],
+  log?: string,
+  show = false,
+  signal?: AbortSignal,
+): Promise<{ code: number; output: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, {
       cwd: repository,
       env: { ...process.env, NODE_NO_WARNINGS: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    const stop = (): void => void child.kill('SIGTERM')
+    signal?.addEventListener('abort', stop, { once: true })
     let output = ''
     const take = (chunk: Buffer): void => {
       output += chunk.toString()
@@ -21,6 +28,9 @@ export function runOnce(args: readonly string[], log?: string, show = false): Pr
     child.stdout.on('data', take)
     child.stderr.on('data', take)
     child.once('error', reject)
-    child.once('close', (code) => resolve({ code: code ?? 1, output }))
+    child.once('close', (code) => {
+      signal?.removeEventListener('abort', stop)
+      resolve({ code: code ?? 1, output })
+    })
   })
 }

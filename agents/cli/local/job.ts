@@ -89,13 +89,14 @@ export function speedOf(source: Source, chosen: number | undefined): number {
   return Math.max(1, Math.ceil(seconds / Math.max(SHORTEST_REPLAY_SECONDS, windows * SECONDS_PER_WINDOW)))
 }
 
-/** Builds, starts and onboards everything up to running devices. On failure what was started is stopped again. */
+/** Builds, starts and onboards everything up to running devices. On failure, and when `signal` aborts, what was started is stopped again. */
 export async function startJob(
   state: LocalState,
   command: string,
   options: JobOptions,
   print: Printer,
   events: SupervisorEvents,
+  signal: AbortSignal,
 ): Promise<Job> {
   const seconds: Record<string, number> = {}
   const stage = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
@@ -121,7 +122,7 @@ export async function startJob(
   if (options.build) {
     print.step('contracts and circuits')
     await stage('build', async () => {
-      const built = await runOnce(['scripts/build.ts'], state.logFile('build'), true)
+      const built = await runOnce(['scripts/build.ts'], state.logFile('build'), true, signal)
       if (built.code !== 0)
         throw new TrellisError({
           code: 'BUILD_FAILED',
@@ -142,7 +143,10 @@ export async function startJob(
   }
   const supervisor = new Supervisor(state, record, events)
   state.writeRun(record)
+  const onAbort = (): void => void supervisor.stopAll()
+  signal.addEventListener('abort', onAbort, { once: true })
   try {
+    signal.throwIfAborted()
     const rpc = `http://127.0.0.1:${ports.chain}`
     const client: PublicClient = createPublicClient({
       chain: hardhat,
@@ -405,6 +409,8 @@ export async function startJob(
   } catch (error) {
     await supervisor.stopAll()
     throw error
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }
 
