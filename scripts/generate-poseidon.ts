@@ -23,7 +23,7 @@ export function poseidonSource(): string {
     const products = mds[i]!.map((m, j) => `mulmod(s${j}, ${hex(m)}, ${p})`)
     // Five products below the field's order fit into 256 bits, seven do not.
     const five = products.slice(1, 5).reduce((sum, product) => `add(\n${sum},\n${product}\n)`, products[0]!)
-    return `mstore(${i === 0 ? 'p' : `add(p, ${32 * i})`}, addmod(\n${five},\nadd(\n${products[5]},\n${products[6]}\n),\n${p}\n))`
+    return `mstore(${i === 0 ? 'p' : `add(p, ${32 * i})`}, addmod(\n${five},\nadd(\n${products[5]!},\n${products[6]!}\n),\n${p}\n))`
   }
   const words = [...Array(WIDTH).keys()]
   const at = (base: string, j: number) => (j === 0 ? base : `add(${base}, ${32 * j})`)

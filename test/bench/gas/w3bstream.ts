@@ -46,7 +46,7 @@ const ITEMS = parseAbiParameters('(address device, uint32 window, bytes32 root, 
 
 /** One market in a chain of its own. `proxied` false puts the logic's code at the address itself. */
 async function market(proxied: boolean) {
-  const connection = await network.connect()
+  const connection = await network.create()
   const { viem, networkHelpers } = connection
   const client = await viem.getPublicClient()
   const wallets = await viem.getWalletClients()
@@ -344,7 +344,7 @@ async function verifierRows(): Promise<Row[]> {
     proof: SnarkjsProof
     publicSignals: string[]
   }
-  const connection = await network.connect()
+  const connection = await network.create()
   const verifier = (await connection.viem.deployContract('Groth16Verifier' as never)) as unknown as Contract
   const client = await connection.viem.getPublicClient()
   const [wallet] = await connection.viem.getWalletClients()
