@@ -32,8 +32,8 @@ export function routes(modules: Modules, leases: Leases): (app: HttpApp) => void
 
   return (app) => {
     app.post('/v1/lease', async (c) => {
-      const { prover, max } = await signed(c, leaseRequestSchema)
-      return c.json({ tasks: await leases.lease(modules, prover, max, c.req.raw.signal) })
+      const request = await signed(c, leaseRequestSchema)
+      return c.json({ tasks: await leases.lease(modules, request, c.req.raw.signal) })
     })
     app.post('/v1/results', async (c) => c.json(await takeResult(modules, await signed(c, resultSchema))))
     app.post('/v1/failures', async (c) => c.json(await takeFailure(modules, await signed(c, failureSchema))))

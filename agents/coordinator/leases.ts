@@ -8,6 +8,13 @@ import type { Task } from './schema.ts'
 /** Most provers that wait at once; each waits with one request. */
 const maxWaiters = 1_000
 
+export interface LeaseRequest {
+  prover: Hex
+  max: number
+  /** Leases that the prover still has; undefined when it does not say. */
+  holding?: readonly Hex[] | undefined
+}
+
 export type Leases = ReturnType<typeof createLeases>
 
 export function createLeases() {
@@ -18,7 +25,8 @@ export function createLeases() {
       for (const prover of provers) waiters.get(prover)?.()
     },
     /** At most `max` tasks of a prover; waits up to `longPollMs` for the first. */
-    async lease(modules: Modules, prover: Hex, max: number, signal: AbortSignal): Promise<LeasedTaskJson[]> {
+    async lease(modules: Modules, { prover, max, holding }: LeaseRequest, signal: AbortSignal): Promise<LeasedTaskJson[]> {
+      if (holding !== undefined) await modules.ledger.lost(prover, holding)
       const until = modules.now() + modules.config.longPollMs
       for (;;) {
         modules.seen.set(prover, modules.now())

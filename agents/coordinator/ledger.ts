@@ -97,6 +97,14 @@ export async function openLedger({ folder, leaseSeconds, log }: LedgerOptions) {
     if (task.job !== null && task.prover !== null) await jobs.deleteJob(await jobsOf(task.prover), task.job)
   }
 
+  /** A lease that could not be handed over is free again at once. */
+  const released = (task: Task): Promise<boolean> =>
+    queue.transaction(async () => {
+      if (task.prover === null) return false
+      await dropJob(task)
+      return update(task, { state: 'assigned', job: await jobs.send(await jobsOf(task.prover), { task: task.id }) })
+    })
+
   return {
     get: async (id: Hex): Promise<Task | null> => (await tasks('id = $1', [id], 1))[0] ?? null,
     update,
@@ -225,6 +233,12 @@ export async function openLedger({ folder, leaseSeconds, log }: LedgerOptions) {
         return found
       }),
 
+    /** Leases of a prover that it does not hold go back to its queue. */
+    async lost(prover: Hex, holding: readonly Hex[]): Promise<void> {
+      for (const task of await tasks(`state = 'leased' and prover = $1 and not (id = any($2))`, [prover, holding], 256))
+        await released(task)
+    },
+
     /** Leases that ran out go back to their prover's queue. Returns how many tasks that were. */
     expire: (): Promise<number> =>
       queue.transaction(async () => {
@@ -279,13 +293,7 @@ export async function openLedger({ folder, leaseSeconds, log }: LedgerOptions) {
         return true
       }),
 
-    /** A lease that could not be handed over is free again at once. */
-    released: (task: Task): Promise<boolean> =>
-      queue.transaction(async () => {
-        if (task.prover === null) return false
-        await dropJob(task)
-        return update(task, { state: 'assigned', job: await jobs.send(await jobsOf(task.prover), { task: task.id }) })
-      }),
+    released,
 
     async fault(task: Hex, prover: Hex, reason: string, now: number): Promise<void> {
       await query('insert into faults values ($1, $2, $3, $4)', [task, prover, reason, now])

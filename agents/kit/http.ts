@@ -157,7 +157,12 @@ async function limitTime(work: Promise<void>, timeoutMs: number): Promise<void> 
 
 function listen(app: HttpApp, { hostname, port, timeoutMs = 30_000 }: HttpOptions): Promise<Server> {
   return new Promise((resolve, reject) => {
-    const serverOptions = { requestTimeout: timeoutMs, headersTimeout: 10_000, keepAliveTimeout: 5_000, connectionsCheckingInterval: 5_000 }
+    const serverOptions = {
+      requestTimeout: timeoutMs,
+      headersTimeout: Math.min(10_000, timeoutMs),
+      keepAliveTimeout: 5_000,
+      connectionsCheckingInterval: 5_000,
+    }
     const server = serve({ fetch: app.fetch, hostname, port, createServer, serverOptions }, () => {
       server.off('error', failed)
       resolve(server)

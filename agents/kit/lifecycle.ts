@@ -100,7 +100,8 @@ export function startLoop({ name, pass, idleMs, signal, log, backoff, fatal = []
       woken = true
       waiting.abort()
     },
-    done: run(),
+    // From the next turn on, so that the first pass can already use what this returns.
+    done: Promise.resolve().then(run),
   }
 }
 

@@ -65,7 +65,15 @@ export const leasedTaskSchema = z.object({
 export type LeasedTask = z.output<typeof leasedTaskSchema>
 export type LeasedTaskJson = z.input<typeof leasedTaskSchema>
 
-export const leaseRequestSchema = z.strictObject({ prover: hex(20), max: z.int().min(1).max(64) })
+/**
+ * `holding` are the leased tasks that the prover still has. Others that the coordinator believes leased were lost on the way, by a crash on
+ * either side, and are offered again at once. Without it a lost lease waits until it runs out.
+ */
+export const leaseRequestSchema = z.strictObject({
+  prover: hex(20),
+  max: z.int().min(1).max(64),
+  holding: z.array(hex(32)).max(256).optional(),
+})
 export const leaseAnswerSchema = z.object({ tasks: z.array(z.unknown()).max(64) })
 
 export const resultSchema = z.strictObject({

@@ -52,9 +52,9 @@ export function createCoordinatorClient(baseUrl: string, account: LocalAccount) 
   }
 
   return {
-    /** Tasks to prove; waits up to 20 s for the first. Leases that cannot be read are left out: they run out by themselves. */
-    async lease(max: number, signal?: AbortSignal): Promise<{ task: LeasedTask; json: unknown }[]> {
-      const { tasks } = leaseAnswerSchema.parse(await post('/v1/lease', { max }, leaseTimeoutMs, signal))
+    /** Tasks to prove, besides those that are held; waits up to 20 s for the first. Leases that cannot be read are left out: they run out by themselves. */
+    async lease(max: number, holding: readonly Hex[], signal?: AbortSignal): Promise<{ task: LeasedTask; json: unknown }[]> {
+      const { tasks } = leaseAnswerSchema.parse(await post('/v1/lease', { max, holding }, leaseTimeoutMs, signal))
       return tasks.flatMap((json) => {
         const parsed = leasedTaskSchema.safeParse(json)
         return parsed.success ? [{ task: parsed.data, json }] : []

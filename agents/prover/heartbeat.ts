@@ -3,7 +3,7 @@
 import type { ChainClient } from '../kit/chain.ts'
 import { addressOf, type Deployment } from '../kit/deployment.ts'
 import type { Next } from '../kit/lifecycle.ts'
-import { ask } from '../kit/market.ts'
+import { ask, type MarketView } from '../kit/market.ts'
 import type { Sender } from '../kit/sender.ts'
 import { proverStoreAbi } from '../protocol/generated/abi.ts'
 import { notRegistered } from './errors.ts'
@@ -12,28 +12,36 @@ import type { ProverMetrics } from './metrics.ts'
 export interface HeartbeatModules {
   chain: ChainClient
   deployment: Deployment
+  view: MarketView
   sender: Sender
   metrics: ProverMetrics
   now: () => number
 }
 
-/** A pass that beats when a third of the time-to-live has gone since the last beat of this process. */
-export function createHeartbeat({ chain, deployment, sender, metrics, now }: HeartbeatModules): () => Promise<Next> {
+/** Bounds of the pause between two looks at the chain, milliseconds. */
+const looks = { least: 1_000, most: 10_000 }
+
+/**
+ * A pass that beats when a third of the time-to-live has gone since the last beat that the chain has: a beat that a reorganisation
+ * took back, or that the chain's own clock outran, is made again.
+ */
+export function createHeartbeat({ chain, deployment, view, sender, metrics, now }: HeartbeatModules): () => Promise<Next> {
   const proverStore = { address: addressOf(deployment, 'ProverStore'), abi: proverStoreAbi } as const
-  let ttlMs: number | null = null
-  let last = -Infinity
+  const prover = [sender.address] as const
+  const read = <T>(name: string, reading: Promise<T>): Promise<T> => ask(chain, { to: proverStore.address, function: name }, reading)
+  let lookAt = -Infinity
   return async () => {
-    const call = { to: proverStore.address, function: 'heartbeatTtl' }
-    ttlMs ??= (await ask(chain, call, chain.public.readContract({ ...proverStore, functionName: 'heartbeatTtl' }))) * 1000
-    if (now() - last < ttlMs / 3) return 'wait'
-    const status = await ask(
-      chain,
-      { ...call, function: 'statusOf' },
-      chain.public.readContract({ ...proverStore, functionName: 'statusOf', args: [sender.address] }),
-    )
+    if (now() < lookAt) return 'wait'
+    const [ttl, status, last, time] = await Promise.all([
+      read('heartbeatTtl', chain.public.readContract({ ...proverStore, functionName: 'heartbeatTtl' })),
+      read('statusOf', chain.public.readContract({ ...proverStore, functionName: 'statusOf', args: prover })),
+      read('lastHeartbeat', chain.public.readContract({ ...proverStore, functionName: 'lastHeartbeat', args: prover })),
+      view.now(),
+    ])
     if (status === 0) throw notRegistered(sender.address)
+    lookAt = now() + Math.min(looks.most, Math.max(looks.least, (ttl * 1000) / 12))
+    if (time - last < ttl / 3) return 'wait'
     await sender.send({ ...proverStore, functionName: 'heartbeat', args: [] })
-    last = now()
     metrics.heartbeats.inc()
     return 'wait'
   }

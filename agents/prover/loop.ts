@@ -31,7 +31,7 @@ export async function leasePass(modules: ProverModules, signal: AbortSignal): Pr
   const { config, coordinator, work, log, metrics, wake, now } = modules
   const room = config.concurrency + config.prefetch - work.counts().leased
   if (room <= 0) return 'wait'
-  const leases = await coordinator.lease(room, signal)
+  const leases = await coordinator.lease(room, work.held(), signal)
   if (leases.length === 0) return 'again'
   work.take(leases, now())
   metrics.leased.inc(leases.length)

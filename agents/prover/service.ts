@@ -66,7 +66,7 @@ export const createProverService = (openBackend: (config: ProverConfig) => Promi
           wake: { prove: () => undefined, deliver: () => undefined, lease: () => undefined },
           now: Date.now,
         }
-        const beat = createHeartbeat({ chain, deployment, sender, metrics, now: Date.now })
+        const beat = createHeartbeat({ chain, deployment, view: modules.view, sender, metrics, now: Date.now })
         const loop = (name: string, idleMs: number, pass: (signal: AbortSignal) => Promise<Next>) =>
           startLoop({ name, idleMs, signal: ending, log, fatal, pass, backoff: { firstMs: 250, capMs: 10_000 } })
         const heartbeat = loop('heartbeat', 1_000, async () => {

@@ -36,6 +36,7 @@ export function openWork(file: string) {
   const insert = db.prepare(`insert into work (task, lease, state, deadline, at) values (?, ?, 'leased', ?, ?)
     on conflict (task) do update set lease = excluded.lease, deadline = excluded.deadline where work.state = 'leased'`)
   const leased = db.prepare(`select lease from work where state = 'leased' order by at, task`)
+  const held = db.prepare('select task from work order by at desc limit 256')
   const outcomes = db.prepare(`select task, state, outcome from work where state <> 'leased' order by at, task limit ?`)
   const finish = db.prepare(`update work set state = ?, outcome = ? where task = ? and state = 'leased'`)
   const retry = db.prepare('update work set attempts = attempts + 1 where task = ? returning attempts')
@@ -49,6 +50,8 @@ export function openWork(file: string) {
         for (const { task, json } of leases) insert.run(task.taskId, JSON.stringify(json), task.deadline, now)
       })
     },
+    /** Every task that is here, in whatever state. */
+    held: (): Hex[] => held.all().map((row) => row['task'] as Hex),
     leased: (): LeasedTask[] => leased.all().map((row) => leasedTaskSchema.parse(JSON.parse(row['lease'] as string))),
     /** What the coordinator has to be told, oldest first. */
     outcomes: (limit: number): Outcome[] =>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IDataKeyRegistry} from "../interfaces/identity/IDataKeyRegistry.sol";
 import {AccountAddress} from "../libraries/AccountAddress.sol";
 
 /// @dev What the proof market reads of the identity contracts, all in one, without their checks: project NFT, ioID registry,
@@ -16,6 +17,7 @@ contract IdentityDouble {
     mapping(address device => address) public signerOf;
     mapping(address signer => address) public deviceOfSigner;
     mapping(uint256 projectId => mapping(uint256 tokenId => uint256)) private _commitments;
+    mapping(address device => IDataKeyRegistry.Point) private _keys;
 
     error IdentityDouble_NoProject(uint256 projectId);
 
@@ -44,6 +46,18 @@ contract IdentityDouble {
 
     function setKey(uint256 projectId, uint256 tokenId, uint256 commitment) external {
         _commitments[projectId][tokenId] = commitment;
+    }
+
+    function setPoint(address device, uint256 x, uint256 y) external {
+        _keys[device] = IDataKeyRegistry.Point(x, y);
+    }
+
+    function keyAt(
+        address device,
+        uint32
+    ) external view returns (IDataKeyRegistry.Point memory key, uint256 commitment) {
+        uint256 tokenId = deviceTokenId[device];
+        if (tokenId != 0) (key, commitment) = (_keys[device], _commitments[deviceProject[device]][tokenId]);
     }
 
     function ownerOf(uint256 projectId) external view returns (address owner) {
