@@ -33,6 +33,9 @@ const THRESHOLD = 5_000
 const RANGE_MAX = 10_000
 const PRICE = 10n ** 15n
 
+/** Contracts are known by name only here, so their ABIs are untyped. */
+const encode = encodeFunctionData as unknown as (call: { abi: unknown; functionName: string; args: readonly unknown[] }) => Hex
+
 type Address = `0x${string}`
 interface Item {
   device: Address
@@ -57,7 +60,7 @@ async function market(proxied: boolean) {
   async function place(name: string, args: unknown[], init: readonly unknown[]): Promise<Address> {
     const logic = await viem.deployContract(name as never, args as never)
     const contract = logic as unknown as { address: Address; abi: never }
-    const data = encodeFunctionData({ abi: contract.abi, functionName: 'initialize', args: init } as never)
+    const data = encode({ abi: contract.abi, functionName: 'initialize', args: init })
     if (proxied)
       return ((await viem.deployContract('ERC1967Proxy' as never, [contract.address, data] as never)) as unknown as { address: Address })
         .address
@@ -76,12 +79,10 @@ async function market(proxied: boolean) {
     return Number(receipt.gasUsed)
   }
 
-  const at = async (name: string, address: Address): Promise<Contract> =>
-    (await viem.getContractAt(name as never, address)) as unknown as Contract
+  const at = async (name: string, address: Address): Promise<Contract> => await viem.getContractAt(name as never, address)
   const call = (contract: Contract, functionName: string, args: readonly unknown[]): Hex =>
-    encodeFunctionData({ abi: contract.abi, functionName, args } as never)
-  const deploy = async (name: string, args: unknown[] = []): Promise<Contract> =>
-    (await viem.deployContract(name as never, args as never)) as unknown as Contract
+    encode({ abi: contract.abi, functionName, args })
+  const deploy = async (name: string, args: unknown[] = []): Promise<Contract> => await viem.deployContract(name as never, args as never)
 
   const authority = await deploy('AccessManager', [governor.address])
   const identity = await deploy('IdentityDouble', [getAddress(`0x${'11'.repeat(20)}`)])
@@ -146,7 +147,7 @@ async function market(proxied: boolean) {
 
   const keys = new Map<Address, bigint>()
   async function device(): Promise<Address> {
-    const address = getAddress(keccak256(toHex(`device ${keys.size}`)).slice(0, 42) as Hex)
+    const address = getAddress(keccak256(toHex(`device ${keys.size}`)).slice(0, 42))
     await send(governor!.address, identity.address, call(identity, 'addDevice', [PROJECT, address, address]))
     const tokenId = (await identity.read['deviceTokenId']!([address])) as bigint
     const key = BigInt(keccak256(address)) >> 8n
@@ -217,7 +218,7 @@ async function market(proxied: boolean) {
 
   const beneficiary = (await provers.read['beneficiary']!([prover.address])) as Address
   const claim = (account: Address): Promise<number> =>
-    send(governor!.address, escrow.address, call(escrow, 'claimFor', [token.address, account]))
+    send(governor.address, escrow.address, call(escrow, 'claimFor', [token.address, account]))
 
   /** Proof check aside: the settlement that the router asks of the task manager, as a transaction of its own. */
   async function settle(tasks: readonly [Address, number][]): Promise<number> {
@@ -350,7 +351,7 @@ async function verifierRows(): Promise<Row[]> {
   const [wallet] = await connection.viem.getWalletClients()
   if (wallet === undefined) throw new Error('the network has no accounts')
   const send = async (functionName: string, args: readonly unknown[]): Promise<number> => {
-    const data = encodeFunctionData({ abi: verifier.abi, functionName, args } as never)
+    const data = encode({ abi: verifier.abi, functionName, args })
     const hash = await wallet.sendTransaction({ to: verifier.address, data, gas: 5_000_000n })
     return Number((await client.getTransactionReceipt({ hash })).gasUsed)
   }

@@ -157,6 +157,14 @@ contract Groth16VerifierTest is Test {
         }
     }
 
+    /// @dev Above Q the negation wraps at 2^256, and there another name of the same point would hide.
+    function test_Verify_WhenAyIsAnAliasThatTheNegationWouldHide() external view {
+        uint256[8] memory proof = Groth16Vector.proof();
+        uint256 wrap = addmod(type(uint256).max, 1, Q); // 2^256 mod Q
+        proof[1] = Q + addmod(proof[1], wrap, Q);
+        assertFalse(verifier.verify(keyId, proof, Groth16Vector.signals()));
+    }
+
     /// @dev The twin (−A, −B) is the same proof rewritten: Groth16 is malleable, so nothing may use a proof as an id.
     function test_Verify_AcceptsTheNegatedTwin() external view {
         uint256[8] memory proof = Groth16Vector.proof();
