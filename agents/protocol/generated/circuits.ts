@@ -8,7 +8,7 @@ export const circuits = {
     template: 'SensingWindow',
     params: [64],
     publicSignals: ['context', 'readingsRoot', 'statistics', 'keyCommitment'],
-    constraints: 12608,
+    constraints: 12613,
     power: 14,
     groups: [
       'on-curve',
@@ -21,7 +21,6 @@ export const circuits = {
       'r8-on-curve',
       'equation-x',
       'equation-y',
-      'count-positive',
       'enabled-boolean',
       'enabled-prefix',
       'sequence-low',
