@@ -2,7 +2,7 @@
 /** Says whether a proving key may serve a network that is not local: `check-key.ts --r1cs F --key F --ptau F --ptau-sha256 HEX`. Exit code 0: yes. */
 import { parseArgs } from 'node:util'
 import { TrellisError, toTrellisError } from '../agents/protocol/errors.ts'
-import { checkProvingKey } from '../deploy/keys.ts'
+import { checkProvingKey } from '../agents/prover/circom/key-check.ts'
 
 const text = { type: 'string' } as const
 try {

@@ -19,7 +19,7 @@ template OnCurve() {
 /// Eight times a point of the curve, which lies in the prime-order subgroup; refuses points of low order, where that is the neutral element.
 /// @input  point  on the curve: the caller checks it
 /// @output out  8·point, never neutral
-/// Constraints: 3 doublings of 5 and the test of 2. In the subgroup only the neutral element has x = 0.
+/// Constraints: 19, for 3 doublings and the test. In the subgroup only the neutral element has x = 0.
 template TimesCofactor() {
     signal input point[2];
     signal output out[2];

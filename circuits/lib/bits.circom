@@ -34,7 +34,7 @@ template Range(n) {
 
 /// Bits of any field element, the one decomposition that is below the modulus.
 /// @output out[254]
-/// Constraints: 254 and the comparison (262). Without the comparison `in` + modulus would open too when it is below 2^254.
+/// Constraints: 515, of which 254 are bits. Without the comparison `in` + modulus would open too when it is below 2^254.
 template CanonicalBits() {
     signal input in;
     signal output out[254];
@@ -46,7 +46,7 @@ template CanonicalBits() {
 }
 
 /// Bits of a number below the order l of BabyJubjub's prime subgroup (251 bits).
-/// Constraints: 251 and the comparison (262).
+/// Constraints: 510, of which 251 are bits.
 template SubgroupScalar() {
     signal input in;
     signal output out[251];

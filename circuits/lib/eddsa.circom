@@ -12,7 +12,7 @@ include "bits.circom";
 /// @input  R8[2]
 /// @input  S  below l: S + l would be a second signature of the same message
 /// @input  challenge  any field element
-/// Constraints: 3,879. circomlib's EdDSAPoseidonVerifier checks neither point against the curve; with R8 off it the addition has a second solution
+/// Constraints: 3,884. circomlib's EdDSAPoseidonVerifier checks neither point against the curve; with R8 off it the addition has a second solution
 /// for every sum, and a key off it borrows the multiples of another.
 template EdDSAEquation() {
     signal input key[2];
@@ -47,7 +47,7 @@ template EdDSAEquation() {
 
 /// EdDSA over BabyJubjub with Poseidon, the signatures of circomlibjs' signPoseidon.
 /// @input  message  field element
-/// Constraints: 4,200.
+/// Constraints: 4,205.
 template EdDSAPoseidon() {
     signal input key[2];
     signal input R8[2];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Attack 28: which proving keys deploy lets onto a network that is not local, by whole ceremonies over a small circuit. */
+/** Attack 28: which proving keys may go onto a network that is not local, by whole ceremonies over a small circuit. */
 import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,7 @@ import { keccak256 } from 'viem'
 import { localProvingKey } from '../../agents/prover/circom/local-setup.ts'
 import { readConstraintSystem } from '../../agents/prover/circom/r1cs.ts'
 import { TrellisError } from '../../agents/protocol/errors.ts'
-import { checkProvingKey, readCeremony } from '../../deploy/keys.ts'
+import { checkProvingKey, readCeremony } from '../../agents/prover/circom/key-check.ts'
 import { compileHarness, librarySources } from './mutants.ts'
 
 const BEACON = '0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20'

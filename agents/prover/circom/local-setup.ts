@@ -2,7 +2,7 @@
 /**
  * INSECURE Groth16 proving keys for local networks. The secrets of the set-up are derived from one published seed, so every machine makes the same
  * bytes in seconds, and anybody can forge proofs under them. Output is snarkjs' zkey format (groth16, bn128) with no contributions, which is one of
- * the reasons why deploy refuses it elsewhere (deploy/keys.ts).
+ * the reasons why deploy refuses it elsewhere (key-check.ts).
  */
 import { sha512 } from '@noble/hashes/sha2.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+// SPDX-License-Identifier: GPL-3.0-or-later
 /**
  * Which Groth16 proving keys may serve a network that is not local (attack 28): only one that verifiably comes out of a ceremony for this circuit,
  * with at least three contributions and a final beacon. The insecure local keys, and every key fresh from `groth16 setup`, are refused.
@@ -8,7 +8,7 @@ import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import * as snarkjs from 'snarkjs'
 import { keccak256 } from 'viem'
-import { TrellisError } from '../agents/protocol/errors.ts'
+import { TrellisError } from '../../protocol/errors.ts'
 
 /** Contributions of people, the beacon not counted. */
 export const LEAST_CONTRIBUTIONS = 3
