@@ -80,7 +80,7 @@ function decryptKeystore(text: string, passwordFile: string | undefined, keyFile
   if (passwordFile === undefined)
     throw keyError('KEY_UNREADABLE', 'The keystore needs its password.', keyFile, 'set passwordFile (mode 0600)')
   const password = Buffer.from(readSecret(passwordFile), 'utf8')
-  const parsed = keystoreSchema.safeParse(safeJson(text))
+  const parsed = keystoreSchema.safeParse(keystoreJson(text))
   if (!parsed.success)
     throw keyError('KEY_UNREADABLE', 'The key file is neither a hex key nor a v3 keystore.', keyFile, z.prettifyError(parsed.error))
   const { kdf, kdfparams, ciphertext, cipherparams, mac } = parsed.data.crypto
@@ -99,9 +99,11 @@ function decryptKeystore(text: string, passwordFile: string | undefined, keyFile
   return bytesToHex(Buffer.concat([decipher.update(raw(ciphertext)), decipher.final()]))
 }
 
-function safeJson(text: string): unknown {
+/** Some wallets write `Crypto`, as the first drafts of the format did. */
+function keystoreJson(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown
+    const { Crypto, ...rest } = JSON.parse(text) as Record<string, unknown>
+    return { crypto: Crypto, ...rest }
   } catch {
     return null
   }
