@@ -19,7 +19,7 @@ export interface ArtifactSource {
   read(name: string): Artifact
 }
 
-/** Artifacts of one folder that Hardhat wrote (`artifacts/` or `build/production/artifacts/`). The folder is walked once, at the first read. */
+/** Artifacts of one folder that Hardhat wrote. The folder is walked once, at the first read. */
 export function artifactFolder(folder: string): ArtifactSource {
   let index: Map<string, string> | undefined
   const cache = new Map<string, Artifact>()

@@ -85,8 +85,7 @@ export async function deploySuite(options: SuiteOptions): Promise<SuiteResult> {
   const deployer = new Deployer({
     client,
     wallet: createWalletClient({ chain, transport, account, pollingInterval: client.pollingInterval, cacheTime: 0 }),
-    // Public networks get the production profile: what was measured and what verifies against the published source.
-    artifacts: artifactFolder(local ? join(repository, 'artifacts') : join(repository, 'build', 'production', 'artifacts')),
+    artifacts: artifactFolder(join(repository, 'artifacts')),
     confirmations: network.confirmations,
     knownBlocks: new Map(same ? Object.values(before.contracts).map(({ address, block }) => [address.toLowerCase(), BigInt(block)]) : []),
     ...(options.onStep === undefined ? {} : { onStep: options.onStep }),

@@ -22,8 +22,8 @@ export interface Row {
 
 export interface Bench {
   name: string
-  /** Set when the figures are of production bytecode: that profile is then built first. */
-  profile?: 'production'
+  /** Set when the figures are of contracts: they are then built first. */
+  contracts?: boolean
   run: (options: { deep: boolean }) => Promise<Row[]>
 }
 
@@ -93,14 +93,12 @@ async function main(): Promise<void> {
   // With --json, stdout carries the table to stderr and only the last line is data.
   const say = json ? console.error : console.log
   const bench = ((await import(pathToFileURL(at('test', 'bench', `${name}.bench.ts`)).href)) as { default: Bench }).default
-  if (bench.profile === 'production') {
-    say('· building the production profile (cached by the hash of the sources)')
-    const built = await node(at('scripts', 'build.ts'), ['--production', '--circuits'])
+  if (bench.contracts === true) {
+    const built = await node(at('scripts', 'build.ts'), [])
     if (built.code !== 0) {
-      refuse('BUILD_FAILED', 'The production profile does not build.', [built.output.trim()], 'npm run build -- --production')
+      refuse('BUILD_FAILED', 'The contracts do not build.', [built.output.trim()], 'npm run build')
       return
     }
-    process.env['TRELLIS_PROFILE'] = 'production'
   }
   const rows = await bench.run({ deep: flags.includes('--deep') })
   say(table(rows))
@@ -123,7 +121,8 @@ async function main(): Promise<void> {
       : { machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), node: process.versions.node } }
     writeFileSync(file, `${JSON.stringify({ bench: name, ...machine, rows }, undefined, 2)}\n`)
   }
-  if (missed.length > 0)
+  // A missed target is told once, by the run that keeps it; a check compares with what was kept.
+  if (missed.length > 0 && !flags.includes('--check'))
     refuse(
       'BENCH_TARGET_MISSED',
       `${missed.length} rows miss their target.`,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Builds what is built: contracts (Hardhat, default profile; `--production` for the other one) and circuits. Each is skipped when the
+ * Builds what is built: contracts (Hardhat) and circuits. Each is skipped when the
  * hash of its sources is the one of the last build. `--contracts` or `--circuits` builds one of them, `--force` builds anyway.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,14 +10,14 @@ import { locked } from './lock.ts'
 import { at, files, hashOf, node, TOOLS } from './shell.ts'
 
 const flags = new Set(process.argv.slice(2))
-const unknown = [...flags].filter((flag) => !['--contracts', '--circuits', '--production', '--force', '--quiet'].includes(flag))
+const unknown = [...flags].filter((flag) => !['--contracts', '--circuits', '--force', '--quiet'].includes(flag))
 if (unknown.length > 0) {
   console.error(
-    `UNKNOWN_FLAG  build does not know ${unknown.join(', ')}\n  next  npm run build -- [--contracts] [--circuits] [--production] [--force]`,
+    `UNKNOWN_FLAG  build does not know ${unknown.join(', ')}\n  next  npm run build -- [--contracts] [--circuits] [--force]`,
   )
   process.exit(1)
 }
-const all = !flags.has('--contracts') && !flags.has('--circuits') && !flags.has('--production')
+const all = !flags.has('--contracts') && !flags.has('--circuits')
 
 interface Part {
   title: string
@@ -27,8 +27,8 @@ interface Part {
   work: (tell: (line: string) => void) => Promise<void>
 }
 
-async function tool(file: string, args: readonly string[], tell: (line: string) => void, env: Record<string, string> = {}): Promise<void> {
-  const done = await node(file, args, { env, onOutput: (text) => tell(text.trim().split('\n').at(-1) ?? '') })
+async function tool(file: string, args: readonly string[], tell: (line: string) => void: Promise<void> {
+  const done = await node(file, args, { onOutput: (text) => tell(text.trim().split('\n').at(-1) ?? '') })
   if (done.code !== 0) throw new Error(`${file.split(/[\\/]/).at(-1) ?? file} ended with ${done.code}\n${done.output.trim()}`)
 }
 
@@ -42,14 +42,6 @@ const parts: (Part | false)[] = [
     product: at('artifacts', 'contracts'),
     hash: contractsHash,
     work: (tell: (line: string) => void) => tool(TOOLS.hardhat, ['build', '--no-tests'], tell),
-  },
-  flags.has('--production') && {
-    title: 'contracts, production profile',
-    stamp: at('build', 'production', 'stamp'),
-    product: at('build', 'production', 'artifacts', 'contracts'),
-    hash: contractsHash,
-    work: (tell: (line: string) => void) =>
-      tool(TOOLS.hardhat, ['build', '--no-tests', '--build-profile', 'production'], tell, { TRELLIS_PROFILE: 'production' }),
   },
   (all || flags.has('--circuits')) && {
     title: 'circuits',
@@ -109,8 +101,7 @@ function listrTask(part: Part): ListrTask {
 
 try {
   await locked(
-    // The production profile has its own artifacts: it waits for nobody but itself.
-    at('.trellis', flags.has('--production') ? 'build-production.lock' : 'build.lock'),
+    at('.trellis', 'build.lock'),
     async () => {
       if (fancy) await new Listr(wanted.map(listrTask), { concurrent: true }).run()
       else await Promise.all(wanted.map(buildPlain))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Gas of every operation that the budgets name, on the production profile; each room keeps its rows in gas/<room>.ts. */
+/** Gas of every operation that the budgets name, on the bytecode that is deployed; each room keeps its rows in gas/<room>.ts. */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Bench, Row } from '../../scripts/bench.ts'
@@ -8,10 +8,9 @@ const folder = join(import.meta.dirname, 'gas')
 
 const bench: Bench = {
   name: 'gas',
-  profile: 'production',
+  contracts: true,
   async run() {
     const rows: Row[] = []
-    // Loaded here and not above: Hardhat reads the profile from the environment when it is first imported.
     for (const file of readdirSync(folder)
       .filter((name) => name.endsWith('.ts'))
       .sort()) {

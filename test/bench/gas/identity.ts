@@ -105,7 +105,7 @@ async function measure(suite: IdentitySuite): Promise<Measured> {
   return gas
 }
 
-/** Rows of the gas bench; artifacts must be those of the production profile. */
+/** Rows of the gas bench. */
 export async function rows(): Promise<Row[]> {
   const proxied = await measure(await deployIdentity())
   const suite = await deployIdentity()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Gas of the proof market and of the Groth16 verifier: whole transactions, production profile, each with and without the proxy hop.
- * Identity is a double here (one slot per answer); its own gas is in identity.ts. Run with TRELLIS_PROFILE=production.
+ * Gas of the proof market and of the Groth16 verifier: whole transactions, each with and without the proxy hop.
+ * Identity is a double here (one slot per answer); its own gas is in identity.ts.
  */
 import { network } from 'hardhat'
 import {
