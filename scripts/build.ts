@@ -12,9 +12,7 @@ import { at, files, hashOf, node, TOOLS } from './shell.ts'
 const flags = new Set(process.argv.slice(2))
 const unknown = [...flags].filter((flag) => !['--contracts', '--circuits', '--force', '--quiet'].includes(flag))
 if (unknown.length > 0) {
-  console.error(
-    `UNKNOWN_FLAG  build does not know ${unknown.join(', ')}\n  next  npm run build -- [--contracts] [--circuits] [--force]`,
-  )
+  console.error(`UNKNOWN_FLAG  build does not know ${unknown.join(', ')}\n  next  npm run build -- [--contracts] [--circuits] [--force]`)
   process.exit(1)
 }
 const all = !flags.has('--contracts') && !flags.has('--circuits')
@@ -27,7 +25,7 @@ interface Part {
   work: (tell: (line: string) => void) => Promise<void>
 }
 
-async function tool(file: string, args: readonly string[], tell: (line: string) => void: Promise<void> {
+async function tool(file: string, args: readonly string[], tell: (line: string) => void): Promise<void> {
   const done = await node(file, args, { onOutput: (text) => tell(text.trim().split('\n').at(-1) ?? '') })
   if (done.code !== 0) throw new Error(`${file.split(/[\\/]/).at(-1) ?? file} ended with ${done.code}\n${done.output.trim()}`)
 }
