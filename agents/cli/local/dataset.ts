@@ -165,6 +165,7 @@ export async function csvSource(path: string, columns: { device?: string; time?:
     channel: wanted.value.slice(0, 64),
     labelled: false,
     series,
+    csv: { file, deviceColumn: wanted.device, timeColumn: wanted.time, valueColumn: wanted.value },
     ...scaleOf(series, digits, file),
   }
 }

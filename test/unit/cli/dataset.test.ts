@@ -62,6 +62,7 @@ describe('cli/local/dataset, a CSV file', () => {
   it('fits decimals, range and threshold to the values, exactly', async () => {
     const source = await read('d,t,v\na,100,-1.25\na,110,3.5\nb,100,2\n')
     expect(source).to.include({ decimals: 2, rangeMin: -200, rangeMax: 600, channel: 'v', labelled: false })
+    expect(source.csv).to.include({ deviceColumn: 'd', timeColumn: 't', valueColumn: 'v' })
     // 90 % of the way from -1.25 to 3.50, as a lane above -2.00.
     expect(source.threshold).to.equal(Math.floor(75 + 475 * 0.9))
     expect(source.series.map(({ name, readings }) => [name, readings.length])).to.deep.equal([
