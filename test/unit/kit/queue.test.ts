@@ -29,7 +29,9 @@ describe('openQueue', function () {
   it('puts rows and jobs into one transaction, nested ones too', async () => {
     await queue.transaction(async () => {
       await queue.query('insert into t values (1)')
-      await queue.transaction(async () => void (await queue.jobs.send('q', { n: 1 })))
+      await queue.transaction(async () => {
+        await queue.jobs.send('q', { n: 1 })
+      })
     })
     expect(await rows()).to.equal(1)
     expect(await queue.jobs.fetch('q', { batchSize: 10 })).to.have.length(1)
@@ -41,7 +43,7 @@ describe('openQueue', function () {
       await queue.jobs.send('q', { n: 2 })
       throw new Error('no')
     })
-    expect(await failing.catch((error: Error) => error.message)).to.equal('no')
+    expect(await failing.catch((error: unknown) => (error as Error).message)).to.equal('no')
     expect(await rows()).to.equal(1)
     expect(await queue.jobs.fetch('q', { batchSize: 10 })).to.have.length(0)
   })
