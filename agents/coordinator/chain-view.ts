@@ -40,7 +40,8 @@ export function createChainView(chain: ChainClient, deployment: Deployment) {
     seats(provers: readonly Hex[]): Promise<ProverSeat[]> {
       const seat = async (prover: Hex): Promise<ProverSeat> => {
         const [now, capacity, inflight] = await Promise.all([
-          client.readContract({ ...proverStore, functionName: 'statusOf', args: [prover] }),
+          // As of the next block: on a quiet chain the newest one is old, and a silent prover looks alive in it.
+          client.readContract({ ...proverStore, functionName: 'statusOf', args: [prover], blockTag: 'pending' }),
           client.readContract({ ...proverStore, functionName: 'capacityOf', args: [prover] }),
           client.readContract({ ...proverStore, functionName: 'inflight', args: [prover] }),
         ])
