@@ -10,6 +10,8 @@ const solc = { version: '0.8.37', path: `${import.meta.dirname}/node_modules/sol
 // storageLayout and ast feed scripts/layouts.ts: the second holds the ERC-7201 structs that the first does not list.
 const outputSelection = { '*': { '*': ['storageLayout'], '': ['ast'] } }
 
+const deep = process.env['TRELLIS_DEEP'] === '1'
+
 const deploy = task('deploy', 'Deploys or resumes the contracts on the network of deploy/networks/<network>.json')
   .addFlag({ name: 'json', description: 'Print the addresses as one line of JSON' })
   .setAction(() => import('./deploy/task.ts'))
@@ -27,5 +29,11 @@ export default defineConfig({
     default: { type: 'edr-simulated', chainType: 'l1', hardfork: 'osaka' },
     localhost: { type: 'http', chainType: 'l1', url: 'http://127.0.0.1:8545' },
   },
-  test: { solidity: { fuzz: { runs: 256 }, invariant: { runs: 256, depth: 128 } } },
+  // The seed is fixed: a failure prints the calls that led to it and comes again.
+  test: {
+    solidity: {
+      fuzz: { runs: deep ? 10_000 : 256, seed: '0x54726c6c' },
+      invariant: deep ? { runs: 256, depth: 128 } : { runs: 32, depth: 64 },
+    },
+  },
 })

@@ -15,12 +15,12 @@ import { WitnessCalculator } from '../../agents/prover/circom/witness.ts'
 import { TrellisError } from '../../agents/protocol/errors.ts'
 import type { Address } from '../../agents/protocol/ids.ts'
 import { packWindow, readingsRoot, windowMessage, type WindowReading } from '../../agents/protocol/window.ts'
+import { settings } from '../fixtures/properties.ts'
 
 const artifactsFolder = join(import.meta.dirname, '..', '..', 'build', 'circuits')
 const folder = join(artifactsFolder, 'sensing_window')
 const program = keccak256(toBytes('sensing/window/1'))
 const secret = new Uint8Array(32).fill(21)
-const settings = { seed: Number(process.env['TRELLIS_TEST_SEED'] ?? 20260102), numRuns: process.env['TRELLIS_DEEP'] === '1' ? 200 : 5 }
 const address = (value: bigint): Address => `0x${value.toString(16).padStart(40, '0')}`
 
 interface Draw {
@@ -117,7 +117,7 @@ describe('circuits: sensing window', function () {
         const want = windowSignals(claim)
         expect(publicOf(windowInput(claim))).to.deep.equal([want.context, want.readingsRoot, want.statistics, want.keyCommitment])
       }),
-      settings,
+      settings(5),
     )
   })
 

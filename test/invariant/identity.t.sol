@@ -203,8 +203,6 @@ contract IdentityInvariants is IdentityFixture {
 
     /// @custom:invariant One live ioID per identifier; retired keys stay retired; list = count = live devices, pages end and
     /// are free of duplicates; nobody but its owner moves what a wallet holds.
-    /// forge-config: default.invariant.runs = 16
-    /// forge-config: default.invariant.depth = 48
     /// forge-config: default.invariant.fail-on-revert = true
     function invariant_IdentityIsConsistent() public view {
         handler.check();

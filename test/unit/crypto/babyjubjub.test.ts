@@ -6,7 +6,8 @@ import fc from 'fast-check'
 import * as curve from '../../../agents/crypto/babyjubjub.ts'
 import { CryptoError } from '../../../agents/crypto/errors.ts'
 import { FIELD } from '../../../agents/crypto/field.ts'
-import { scalar, settings } from './arbitraries.ts'
+import { scalar } from './arbitraries.ts'
+import { settings } from '../../fixtures/properties.ts'
 
 const { add, BASE8, eighth, IDENTITY, inSubgroup, isLowOrder, isOnCurve, mul, mulBase8, negate, SUBGROUP_ORDER } = curve
 /** circomlib's generator, of order 8·l. */

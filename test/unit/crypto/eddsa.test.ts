@@ -7,7 +7,8 @@ import { add, IDENTITY, mul, mulBase8, type Point, SUBGROUP_ORDER } from '../../
 import { packSignature, publicKeyOf, type Signature, signPoseidon, unpackSignature, verifyPoseidon } from '../../../agents/crypto/eddsa.ts'
 import { CryptoError } from '../../../agents/crypto/errors.ts'
 import { bigintToBytes, FIELD } from '../../../agents/crypto/field.ts'
-import { element, secret, settings } from './arbitraries.ts'
+import { element, secret } from './arbitraries.ts'
+import { settings } from '../../fixtures/properties.ts'
 
 describe('crypto: eddsa-poseidon', function () {
   this.timeout(60_000)

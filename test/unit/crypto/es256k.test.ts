@@ -8,7 +8,7 @@ import { bytesToHex } from 'viem'
 import { CryptoError } from '../../../agents/crypto/errors.ts'
 import { addressOfPublicKey, es256kPublicKey, es256kRecover, es256kSign, es256kVerify } from '../../../agents/crypto/es256k.ts'
 import { bigintToBytes, bytesToBigint } from '../../../agents/crypto/field.ts'
-import { settings } from './arbitraries.ts'
+import { settings } from '../../fixtures/properties.ts'
 
 const N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 const digestBytes = fc.uint8Array({ minLength: 32, maxLength: 32 })

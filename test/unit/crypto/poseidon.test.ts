@@ -6,7 +6,8 @@ import fc from 'fast-check'
 import { CryptoError } from '../../../agents/crypto/errors.ts'
 import { FIELD } from '../../../agents/crypto/field.ts'
 import { poseidon } from '../../../agents/crypto/poseidon.ts'
-import { element, settings } from './arbitraries.ts'
+import { element } from './arbitraries.ts'
+import { settings } from '../../fixtures/properties.ts'
 
 describe('crypto: poseidon', function () {
   this.timeout(20_000)

@@ -8,7 +8,8 @@ import { publicKeyOf, signPoseidon } from '../../../agents/crypto/eddsa.ts'
 import { CryptoError } from '../../../agents/crypto/errors.ts'
 import { FIELD } from '../../../agents/crypto/field.ts'
 import { type KeyBinding, possessionHash, signPossession, verifyPossession } from '../../../agents/crypto/schnorr.ts'
-import { secret, settings } from './arbitraries.ts'
+import { secret } from './arbitraries.ts'
+import { settings } from '../../fixtures/properties.ts'
 
 const binding: KeyBinding = {
   chainId: 31337n,
