@@ -23,7 +23,6 @@ const migrations = [
      state text not null check (state in ('leased', 'proven', 'failed')),
      attempts int not null default 0,
      outcome text,
-     deadline int not null,
      at int not null
    ) strict`,
 ]
@@ -33,8 +32,8 @@ export type Work = ReturnType<typeof openWork>
 export function openWork(file: string) {
   const store: Store = openStore({ file, migrations })
   const { db } = store
-  const insert = db.prepare(`insert into work (task, lease, state, deadline, at) values (?, ?, 'leased', ?, ?)
-    on conflict (task) do update set lease = excluded.lease, deadline = excluded.deadline where work.state = 'leased'`)
+  const insert = db.prepare(`insert into work (task, lease, state, at) values (?, ?, 'leased', ?)
+    on conflict (task) do update set lease = excluded.lease`)
   const leased = db.prepare(`select lease from work where state = 'leased' order by at, task`)
   const held = db.prepare('select task from work order by at desc limit 256')
   const outcomes = db.prepare(`select task, state, outcome from work where state <> 'leased' order by at, task limit ?`)
@@ -47,7 +46,7 @@ export function openWork(file: string) {
     /** Takes leases, as the coordinator sent them. One that is held already keeps its place. */
     take(leases: readonly { task: LeasedTask; json: unknown }[], now: number): void {
       store.transaction(() => {
-        for (const { task, json } of leases) insert.run(task.taskId, JSON.stringify(json), task.deadline, now)
+        for (const { task, json } of leases) insert.run(task.taskId, JSON.stringify(json), now)
       })
     },
     /** Every task that is here, in whatever state. */

@@ -101,6 +101,13 @@ describe('coordinator ledger', function () {
     expect((await row(task)).state).to.equal('assigned')
   })
 
+  it('does not lease by a job that its row has forgotten', async () => {
+    const prover: Hex = `0x${'b3'.repeat(20)}`
+    const task = await assigned(prover)
+    await ledger.update(await row(task), { job: null })
+    expect(await ledger.lease(prover, 5)).to.have.length(0)
+  })
+
   it('ignores a change to a row that changed meanwhile', async () => {
     const old = await row(await assigned())
     expect(await ledger.proven(old, proof, 1)).to.equal(true)
@@ -140,6 +147,8 @@ describe('coordinator ledger', function () {
       expect(await sync(task, record('assigned', p2, 200))).to.equal('assigned')
       expect(await row(task)).to.deep.include({ prover: p2, deadline: 200 })
       expect(woken).to.include('lease')
+      expect(await sync(task, record('assigned', p2, 300))).to.equal('assigned')
+      expect(await row(task)).to.deep.include({ prover: p2, deadline: 300 })
     })
 
     it('frees a task that was recalled, or whose assignment a reorganisation took back', async () => {

@@ -60,6 +60,16 @@ describe('batcher', () => {
     expect(count(store)).to.equal(3)
   })
 
+  it('undoes all of a write that fails half way', async () => {
+    const store = openStore({ file: join(fresh(), 's.sqlite'), migrations })
+    const failing = createBatcher(store).submit((db) => {
+      db.exec('insert into a values (1)')
+      throw new Error('half way')
+    })
+    expect(await failing.catch((error: unknown) => (error as Error).message)).to.equal('half way')
+    expect(count(store)).to.equal(0)
+  })
+
   it('answers only what is committed', async () => {
     const file = join(fresh(), 's.sqlite')
     const store = openStore({ file, migrations })
