@@ -12,6 +12,27 @@ const address = z
   .refine((value) => !/^0x0{40}$/.test(value), 'is the zero address: put the real one here')
 const seconds = z.number().int().min(0)
 
+/** Where the proving key of a circuit comes from on a network that is not local, and what its ceremony published. Relative paths start at the repository. */
+const ceremonySchema = z.strictObject({
+  /** Last zkey of the ceremony, after its beacon. */
+  provingKey: z.string().min(1),
+  /** keccak256 of that file; goes on chain, and provers compare theirs with it. */
+  keyHash: z
+    .string()
+    .regex(/^0x[0-9a-f]{64}$/, 'must be a keccak-256: 0x and 64 lower-case hex digits')
+    .refine((value) => !/^0x0{64}$/.test(value), 'is zero: put the hash of the proving key here'),
+  /** verification_key.json that was exported from it. */
+  verificationKey: z.string().min(1),
+  /** Powers of tau of a public ceremony, prepared for phase 2, and the SHA-256 that it published. */
+  ptau: z.string().min(1),
+  ptauSha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'must be a SHA-256: 64 lower-case hex digits')
+    .refine((value) => !/^0{64}$/.test(value), 'is zero: put the hash that the powers of tau were published with here'),
+})
+
+export type Ceremony = z.infer<typeof ceremonySchema>
+
 /** What may differ between networks. Amounts are decimal strings in the smallest unit (wei, token units). */
 export const networkSchema = z
   .strictObject({
@@ -39,10 +60,17 @@ export const networkSchema = z
     operators: z.array(address).max(32),
     /** Token that escrow is paid in: an address, or "test-token" to deploy the mintable one (local networks only). */
     token: z.union([z.literal('test-token'), address]),
+    /** Proving keys by circuit (names of circuits/circuits.json). Local networks have none: theirs are the insecure keys of the repository. */
+    ceremonies: z.record(z.string(), ceremonySchema).optional(),
   })
   .superRefine((network, context) => {
-    if (network.kind === 'local') return
     const refuse = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message })
+    if (network.kind === 'local') {
+      if (network.ceremonies !== undefined)
+        refuse('ceremonies', 'are for public networks: a local one uses the insecure keys of circuits/keys')
+      return
+    }
+    if (network.ceremonies === undefined) refuse('ceremonies', 'must name the proving key of each circuit: local keys are insecure')
     if (network.replayAllowed) refuse('replayAllowed', 'must be false: replay clocks are for local networks')
     if (network.token === 'test-token') refuse('token', 'must be the address of a token: anybody can mint the test token')
     if (network.upgradeDelaySeconds < 86_400) refuse('upgradeDelaySeconds', 'must be at least 86400 (one day) on a public network')

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Verification keys of this repository's circuits as the chain takes them, and the rule for which keys may go where (attack 28). */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { isAbsolute, join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { type Hex, keccak256, stringToHex } from 'viem'
 import { z } from 'zod'
 import { TrellisError } from '../agents/protocol/errors.ts'
 import { encodeVerifierKey, type SnarkjsVerificationKey, verifierKeyId } from '../agents/protocol/verifier-key.ts'
+import type { Ceremony, Network } from './network.ts'
 
 export interface ProgramKey {
   /** `sensing/window/1`. */
@@ -22,34 +26,43 @@ export interface ProgramKey {
   insecure: boolean
 }
 
+export interface KeyPlaces {
+  /** Folder of circuits.json and keys/. */
+  circuits: string
+  /** Folder of the compiled circuits. */
+  built: string
+  /** What relative paths of a network file start from. */
+  base: string
+}
+
+const repository = join(import.meta.dirname, '..')
+const places: KeyPlaces = { circuits: join(repository, 'circuits'), built: join(repository, 'build', 'circuits'), base: repository }
+
 const circuitsSchema = z.record(z.string(), z.object({ program: z.string(), publicSignals: z.array(z.string()) }))
 
-const manifestSchema = z.record(
-  z.string(),
-  z.object({
-    insecure: z.boolean(),
-    keccak256: z.string().regex(/^0x[0-9a-f]{64}$/),
-    /** Phase 2 of a key for public networks. */
-    contributions: z.number().int().optional(),
-    beacon: z.string().optional(),
-  }),
-)
+const hash = z.string().regex(/^0x[0-9a-f]{64}$/)
+const manifestSchema = z.record(z.string(), z.object({ insecure: z.literal(true), circuit: z.string(), keccak256: hash }))
 
-/** Least number of phase 2 contributions of a key for a public network; the beacon comes on top. */
-const LEAST_CONTRIBUTIONS = 3
+/** What scripts/check-key.ts answers. */
+const reportSchema = z.union([
+  z.object({ keyHash: hash, verificationKey: z.looseObject({ nPublic: z.number() }) }),
+  z.object({ error: z.object({ code: z.string(), message: z.string(), details: z.record(z.string(), z.unknown()) }) }),
+])
 
-const read = (folder: string, ...path: string[]): unknown => JSON.parse(readFileSync(join(folder, ...path), 'utf8')) as unknown
+const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8')) as unknown
 
 /**
- * The keys of circuits/keys. Off local networks each must have come from a ceremony: not insecure, at least three contributions, a beacon.
- * (delta ≠ gamma is checked by the encoder and again by the verifier contract.)
- * @throws TrellisError KEY_NOT_FOR_PUBLIC with every key that may not go there
+ * The keys that go onto a network. A local one takes the insecure keys of circuits/keys. Any other takes keys of ceremonies that its file names, each
+ * checked here against the circuit as built from these sources and against the powers of tau: at least three contributions, a beacon, the hash and
+ * the verification key that the file promises. Takes some minutes for large circuits.
+ * @throws TrellisError KEY_MISSING; KEY_NOT_FOR_PUBLIC with the reasons for every key that may not go there
  */
-export function programKeys(local: boolean, folder = join(import.meta.dirname, '..', 'circuits')): ProgramKey[] {
-  const circuits = circuitsSchema.parse(read(folder, 'circuits.json'))
-  const manifest = manifestSchema.parse(read(folder, 'keys', 'manifest.json'))
+export async function programKeys({ ceremonies }: Pick<Network, 'ceremonies'>, local: boolean, where = places): Promise<ProgramKey[]> {
+  const circuits = circuitsSchema.parse(readJson(join(where.circuits, 'circuits.json')))
+  const manifest = manifestSchema.parse(readJson(join(where.circuits, 'keys', 'manifest.json')))
+  const keys: ProgramKey[] = []
   const refused: Record<string, string> = {}
-  const keys = Object.entries(circuits).map(([id, { program, publicSignals }]): ProgramKey => {
+  for (const [id, { program, publicSignals }] of Object.entries(circuits)) {
     const entry = manifest[id]
     if (entry === undefined) {
       throw new TrellisError({
@@ -58,29 +71,83 @@ export function programKeys(local: boolean, folder = join(import.meta.dirname, '
         next: 'npm run build -- --circuits',
       })
     }
-    const { insecure, contributions = 0, beacon } = entry
-    if (!local && insecure) refused[id] = 'made from the published local seed: anybody can forge proofs under it'
-    else if (!local && contributions < LEAST_CONTRIBUTIONS)
-      refused[id] = `${contributions} contributions, at least ${LEAST_CONTRIBUTIONS} are needed`
-    else if (!local && beacon === undefined) refused[id] = 'no beacon closed its ceremony'
-    const bytes = encodeVerifierKey(read(folder, 'keys', `${id}.vk.json`) as SnarkjsVerificationKey)
-    return {
-      name: program,
-      programId: keccak256(stringToHex(program)),
-      bytes,
-      keyId: verifierKeyId(bytes),
-      keyHash: entry.keccak256 as Hex,
-      signals: publicSignals.length,
-      insecure,
+    const key = (verification: unknown, keyHash: string): ProgramKey => {
+      const bytes = encodeVerifierKey(verification as SnarkjsVerificationKey)
+      return {
+        name: program,
+        programId: keccak256(stringToHex(program)),
+        bytes,
+        keyId: verifierKeyId(bytes),
+        keyHash: keyHash as Hex,
+        signals: publicSignals.length,
+        insecure: local,
+      }
     }
-  })
+    const ceremony = ceremonies?.[id]
+    if (local) {
+      keys.push(key(readJson(join(where.circuits, 'keys', `${id}.vk.json`)), entry.keccak256))
+    } else if (ceremony === undefined) {
+      refused[id] =
+        `the network file names no ceremony for it, and the key of this repository is insecure: anybody can forge proofs under it`
+    } else {
+      const reasons: string[] = []
+      const report = await checked(join(where.built, id, `${id}.r1cs`), entry.circuit, ceremony, where.base, reasons)
+      if (report !== undefined && reasons.length === 0) {
+        const proven = key(report.verificationKey, report.keyHash)
+        if (report.verificationKey.nPublic === publicSignals.length) keys.push(proven)
+        else reasons.push(`its key takes ${report.verificationKey.nPublic} public signals, the circuit has ${publicSignals.length}`)
+      }
+      if (reasons.length > 0) refused[id] = reasons.join('; ')
+    }
+  }
   if (Object.keys(refused).length > 0) {
     throw new TrellisError({
       code: 'KEY_NOT_FOR_PUBLIC',
-      message: 'Proving keys of this checkout may not be used on a public network.',
+      message: 'There are circuits without a proving key that may be used on a public network.',
       details: refused,
-      next: 'run a ceremony with at least three contributions and a beacon, and put its key and manifest into circuits/keys',
+      next: 'hold a ceremony for these circuits (three contributions, then a beacon) and name its files in `ceremonies` of the network file',
     })
   }
   return keys
+}
+
+/** Puts a ceremony's key through scripts/check-key.ts, in a process of its own: what checks keys is GPL and not linked here. */
+async function checked(r1cs: string, circuit: string, ceremony: Ceremony, base: string, reasons: string[]) {
+  const at = (path: string): string => (isAbsolute(path) ? path : join(base, path))
+  const [provingKey, verificationKey, ptau] = [at(ceremony.provingKey), at(ceremony.verificationKey), at(ceremony.ptau)]
+  const missing = [r1cs, provingKey, verificationKey, ptau].filter((path) => !existsSync(path))
+  if (missing.length > 0) {
+    reasons.push(`missing: ${missing.join(', ')}`)
+    return undefined
+  }
+  // The key is checked against this circuit, so it must be the one that the sources build to.
+  if (createHash('sha256').update(readFileSync(r1cs)).digest('hex') !== circuit) {
+    reasons.push('the built circuit is not the one of circuits/keys/manifest.json: npm run build -- --circuits')
+    return undefined
+  }
+  const script = join(repository, 'scripts', 'check-key.ts')
+  const args = ['--json', '--r1cs', r1cs, '--key', provingKey, '--ptau', ptau, '--ptau-sha256', ceremony.ptauSha256]
+  const output = await new Promise<string>((resolve) => {
+    execFile(process.execPath, [script, ...args], { maxBuffer: 64 << 20 }, (_, stdout, stderr) => resolve(stdout === '' ? stderr : stdout))
+  })
+  const report = parseReport(output)
+  if (report === undefined) reasons.push(`its check gave no answer: ${output.trim().slice(-500)}`)
+  else if ('error' in report) {
+    const why = report.error.details['reasons']
+    reasons.push(...(Array.isArray(why) ? why.map(String) : [`${report.error.code}: ${report.error.message}`]))
+  } else {
+    if (report.keyHash !== ceremony.keyHash) reasons.push(`its file hashes to ${report.keyHash}, the network file says ${ceremony.keyHash}`)
+    if (!isDeepStrictEqual(report.verificationKey, readJson(verificationKey)))
+      reasons.push(`${ceremony.verificationKey} is not the verification key of the proving key`)
+    return report
+  }
+  return undefined
+}
+
+function parseReport(output: string): z.output<typeof reportSchema> | undefined {
+  try {
+    return reportSchema.parse(JSON.parse(output.trim().split('\n').at(-1) ?? ''))
+  } catch {
+    return undefined
+  }
 }

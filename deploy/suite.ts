@@ -77,7 +77,7 @@ export async function deploySuite(options: SuiteOptions): Promise<SuiteResult> {
   }
   // What may refuse comes before the first transaction.
   const account = deployingAccount(options, local)
-  const keys = programKeys(local)
+  const keys = await programKeys(network, local)
   const genesis = await client.getBlock({ blockNumber: 0n })
   const file = addressesPath(chainId, local, options.stateFolder ?? join(repository, '.trellis'))
   const before = readAddresses(file)

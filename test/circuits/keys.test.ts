@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Attack 28: which proving keys may go onto a network that is not local, by whole ceremonies over a small circuit. */
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,6 +12,8 @@ import { localProvingKey } from '../../agents/prover/circom/local-setup.ts'
 import { readConstraintSystem } from '../../agents/prover/circom/r1cs.ts'
 import { TrellisError } from '../../agents/protocol/errors.ts'
 import { checkProvingKey, readCeremony } from '../../agents/prover/circom/key-check.ts'
+import type { Ceremony } from '../../deploy/network.ts'
+import { programKeys } from '../../deploy/program-keys.ts'
 import { compileHarness, librarySources } from './mutants.ts'
 
 const BEACON = '0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20'
@@ -112,6 +114,64 @@ describe('circuits: proving keys off local networks', function () {
 
   it('refuses what is not a key', async () => {
     expect(await reasonsOf(r1cs)).to.contain('not a Groth16 proving key')
+  })
+
+  describe('as deploy reads them from a network file', () => {
+    const sha256 = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex')
+    let good: Ceremony
+    /** `folder` as a checkout whose only circuit is `bits`. */
+    const where = { circuits: folder, built: path('built'), base: folder }
+
+    before(async () => {
+      const provingKey = await ceremony('deployed', 3, true)
+      writeFileSync(path('bits.vk.json'), JSON.stringify(await snarkjs.zKey.exportVerificationKey(provingKey)))
+      const keyHash = keccak256(readFileSync(provingKey))
+      // Absolute and relative paths are both taken.
+      good = { provingKey, keyHash, verificationKey: 'bits.vk.json', ptau, ptauSha256 }
+      mkdirSync(path('keys'))
+      mkdirSync(path('built/bits'), { recursive: true })
+      writeFileSync(path('built/bits/bits.r1cs'), readFileSync(r1cs))
+      const publicSignals = Array.from({ length: 8 }, (_, i) => `out${i}`)
+      writeFileSync(path('circuits.json'), JSON.stringify({ bits: { program: 'test/bits/1', publicSignals } }))
+      // The repository's own key stays insecure whatever the network file names.
+      const entry = { insecure: true, circuit: sha256(r1cs), keccak256: `0x${'00'.repeat(32)}` }
+      writeFileSync(path('keys/manifest.json'), JSON.stringify({ bits: entry }))
+    })
+
+    const refusal = (bits?: Ceremony): Promise<string> =>
+      programKeys({ ceremonies: bits && { bits } }, false, where).then(
+        () => 'accepted',
+        (error: unknown) => {
+          expect((error as TrellisError).code).to.equal('KEY_NOT_FOR_PUBLIC')
+          expect((error as TrellisError).next).to.contain('ceremony')
+          return String((error as TrellisError).details['bits'])
+        },
+      )
+
+    it('takes the key of a ceremony, as secure and with its own hash', async () => {
+      const [key] = await programKeys({ ceremonies: { bits: good } }, false, where)
+      expect(key).to.include({ name: 'test/bits/1', keyHash: good.keyHash, insecure: false, signals: 8 })
+    })
+
+    it('refuses what the file promises and the ceremony does not show', async () => {
+      expect(await refusal()).to.contain('names no ceremony')
+      expect(await refusal({ ...good, keyHash: `0x${'11'.repeat(32)}` })).to.contain('the network file says 0x11')
+      expect(await refusal({ ...good, ptauSha256: '11'.repeat(32) })).to.contain('powers of tau hash to')
+      expect(await refusal({ ...good, provingKey: 'none.zkey' })).to.equal(`missing: ${path('none.zkey')}`)
+      const other = { ...(JSON.parse(readFileSync(path('bits.vk.json'), 'utf8')) as snarkjs.VerificationKey) }
+      writeFileSync(path('other.vk.json'), JSON.stringify({ ...other, vk_alpha_1: other.IC[0] }))
+      expect(await refusal({ ...good, verificationKey: 'other.vk.json' })).to.contain('other.vk.json is not the verification key')
+    })
+
+    it('refuses keys that no ceremony closed, and a circuit that is not of these sources', async () => {
+      const open = await ceremony('unclosed', 3, false)
+      expect(await refusal({ ...good, provingKey: open, keyHash: keccak256(readFileSync(open)) })).to.contain('not a beacon')
+      const local = path('local.zkey')
+      writeFileSync(local, await localProvingKey(readConstraintSystem(readFileSync(r1cs))))
+      expect(await refusal({ ...good, provingKey: local, keyHash: keccak256(readFileSync(local)) })).to.contain('0 contributions')
+      writeFileSync(path('built/bits/bits.r1cs'), readFileSync(r1cs).subarray(0, -1))
+      expect(await refusal(good)).to.contain('not the one of circuits/keys/manifest.json')
+    })
   })
 
   it('makes the same local key twice, and another for another seed', async () => {

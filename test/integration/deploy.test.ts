@@ -9,7 +9,7 @@ import { createPublicClient, createTestClient, http } from 'viem'
 import { hardhat } from 'viem/chains'
 import { freePort } from '../../agents/cli/local/process.ts'
 import { readDeployment } from '../../agents/kit/deployment.ts'
-import { TrellisError } from '../../agents/protocol/errors.ts'
+import type { TrellisError } from '../../agents/protocol/errors.ts'
 import { parseNetwork, readNetwork } from '../../deploy/network.ts'
 import { programKeys } from '../../deploy/program-keys.ts'
 import { deploySuite } from '../../deploy/suite.ts'
@@ -116,6 +116,15 @@ describe('deploy', () => {
 
   it('deploys nothing on a public network without a key, and never with the local proving key', async () => {
     const administrator = '0x00000000000000000000000000000000000000aa'
+    const hash = '11'.repeat(32)
+    const insecure = {
+      provingKey: 'build/circuits/sensing_window/sensing_window.insecure.zkey',
+      keyHash: `0x${hash}`,
+      verificationKey: 'circuits/keys/sensing_window.vk.json',
+      // Any file: the key is refused for its own faults.
+      ptau: 'circuits/circuits.json',
+      ptauSha256: hash,
+    }
     const open = parseNetwork(
       {
         ...network(),
@@ -126,12 +135,14 @@ describe('deploy', () => {
         upgrader: administrator,
         upgradeDelaySeconds: 86_400,
         token: administrator,
+        ceremonies: { sensing_window: insecure },
       },
       'test',
     )
     // The chain behind the RPC is the local one: the file's chain id is patched after its check to get past the first door.
     await refuses(deploySuite({ network: { ...open, chainId: 31337 }, stateFolder: folder }), 'DEPLOYER_KEY_MISSING')
-    expect(() => programKeys(false)).to.throw(TrellisError, 'may not be used on a public network')
+    await refuses(programKeys(open, false), 'KEY_NOT_FOR_PUBLIC')
+    await refuses(programKeys({}, false), 'KEY_NOT_FOR_PUBLIC')
   })
 })
 

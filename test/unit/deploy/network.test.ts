@@ -31,7 +31,7 @@ describe('deploy/network', () => {
 
   it('refuses on a public network what is for local ones, all at once', () => {
     const error = refusal({ ...local(), kind: 'public' })
-    expect(Object.keys(error.details)).to.have.members(['replayAllowed', 'token', 'upgradeDelaySeconds', 'administrator', 'chainId'])
+    expect(Object.keys(error.details)).to.have.members(['replayAllowed', 'token', 'upgradeDelaySeconds', 'administrator', 'chainId', 'ceremonies'])
   })
 
   it('refuses the example until its zero addresses are replaced', () => {
