@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Possession of a BabyJubjub data key, as DataKeyRegistry checks it: s·BASE8 = R + c·A, s < l, A of the prime-order subgroup,
+ * Possession of a BabyJubjub data key, as DataKeyRegistry checks it (there times 8): s·BASE8 = R + c·A, s < l, A of the prime-order subgroup,
  * c = keccak256(abi.encode(keccak256("trellis.datakey.possession"), chainid, registry, project, device, token id, A, from window, deadline, R)) mod l.
  * The same secret signs windows by EdDSA (eddsa.ts): nonces are derived under a tag of their own, so that the two never share one.
  */

@@ -3,12 +3,12 @@ pragma solidity ^0.8.28;
 
 import {AccessManagedUpgradeable} from "@openzeppelin/contracts-upgradeable/access/manager/AccessManagedUpgradeable.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {IDataKeyRegistry} from "../interfaces/identity/IDataKeyRegistry.sol";
 import {IIoID} from "../interfaces/identity/IIoID.sol";
 import {IIoIDRegistry} from "../interfaces/identity/IIoIDRegistry.sol";
 import {BabyJubJub} from "../libraries/BabyJubJub.sol";
 import {PoseidonT7} from "../libraries/PoseidonT7.sol";
+import {TypedData} from "../libraries/TypedData.sol";
 
 /// @title Data keys of devices (see IDataKeyRegistry).
 contract DataKeyRegistry is IDataKeyRegistry, AccessManagedUpgradeable, UUPSUpgradeable {
@@ -33,9 +33,7 @@ contract DataKeyRegistry is IDataKeyRegistry, AccessManagedUpgradeable, UUPSUpgr
     // keccak256(abi.encode(uint256(keccak256("trellis.storage.DataKeyRegistry")) - 1)) & ~bytes32(uint256(0xff))
     bytes32 private constant STORAGE = 0x3da58e530c633f978706157aaf71b99baf257b78e290a5368a69fc7ca14f9600;
 
-    bytes32 private constant DOMAIN_TYPE = keccak256(
-        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-    );
+    bytes32 private constant DOMAIN_NAME = keccak256("DataKeyRegistry");
     bytes32 private constant BIND_TYPE = keccak256(
         "BindDataKey(uint256 projectId,address device,uint256 tokenId,uint256 keyX,uint256 keyY,uint32 fromWindow,uint256 deadline)"
     );
@@ -134,14 +132,11 @@ contract DataKeyRegistry is IDataKeyRegistry, AccessManagedUpgradeable, UUPSUpgr
         uint32 fromWindow,
         uint256 deadline
     ) public view returns (bytes32) {
-        bytes32 domain = keccak256(
-            abi.encode(DOMAIN_TYPE, keccak256("DataKeyRegistry"), keccak256("1"), block.chainid, address(this))
-        );
         bytes32 structHash = keccak256(abi.encode(BIND_TYPE, projectId, device, tokenId, key, fromWindow, deadline));
-        return keccak256(abi.encodePacked(hex"1901", domain, structHash));
+        return TypedData.digest(DOMAIN_NAME, structHash);
     }
 
-    /// @dev The device is live in the project, and its key or its owner says so. Returns its ioID.
+    /// @dev The device is live in the project; its owner calls, or his relayer with a signature of its key. Returns its ioID.
     function _checkDevice(
         uint256 projectId,
         address device,
@@ -154,13 +149,16 @@ contract DataKeyRegistry is IDataKeyRegistry, AccessManagedUpgradeable, UUPSUpgr
         address owner;
         (tokenId, deviceProject, owner) = _ioID.deviceInfo(device);
         if (tokenId == 0 || deviceProject != projectId) revert DataKeyRegistry_UnknownDevice(projectId, device);
-        if (signature.length == 0 && msg.sender == owner) return tokenId;
+        // Without this, the thief of a device key binds a far window, and no later key comes before it.
+        if (msg.sender == owner) {
+            if (signature.length == 0) return tokenId;
+        } else if (!_registry.isRelayer(owner, msg.sender)) {
+            revert DataKeyRegistry_NoConsent(owner, msg.sender);
+        }
         address signer = _registry.signerOf(device);
         bytes32 digest = bindingHash(projectId, device, tokenId, key, fromWindow, deadline);
-        (address recovered, ECDSA.RecoverError failed, ) = ECDSA.tryRecoverCalldata(digest, signature);
-        if (failed != ECDSA.RecoverError.NoError || recovered != signer) {
-            revert DataKeyRegistry_BadDeviceSignature(device, signer);
-        }
+        address recovered = TypedData.recover(digest, signature);
+        if (recovered == address(0) || recovered != signer) revert DataKeyRegistry_BadDeviceSignature(device, signer);
     }
 
     function _claim(address device, Point calldata key) private {
@@ -227,8 +225,7 @@ contract DataKeyRegistry is IDataKeyRegistry, AccessManagedUpgradeable, UUPSUpgr
         uint256 challenge = uint256(hash) % BabyJubJub.ORDER;
         if (
             signature.s >= BabyJubJub.ORDER ||
-            signature.r.x >= BabyJubJub.FIELD ||
-            signature.r.y >= BabyJubJub.FIELD ||
+            !BabyJubJub.isOnCurve(signature.r.x, signature.r.y) ||
             !BabyJubJub.isSchnorr([signature.s, challenge, key.x, key.y, signature.r.x, signature.r.y])
         ) revert DataKeyRegistry_BadKeySignature();
     }

@@ -7,13 +7,13 @@ pragma solidity ^0.8.28;
 import {AccessManagedUpgradeable} from "@openzeppelin/contracts-upgradeable/access/manager/AccessManagedUpgradeable.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
 import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {IIoID} from "../interfaces/identity/IIoID.sol";
 import {IIoIDRegistry} from "../interfaces/identity/IIoIDRegistry.sol";
 import {IIoIDStore} from "../interfaces/identity/IIoIDStore.sol";
 import {DeviceDid} from "../libraries/DeviceDid.sol";
 import {PackedString} from "../libraries/PackedString.sol";
+import {TypedData} from "../libraries/TypedData.sol";
 
 /// @title Registry of devices (see IIoIDRegistry).
 contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeable {
@@ -44,9 +44,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     // keccak256(abi.encode(uint256(keccak256("trellis.storage.IoIDRegistry")) - 1)) & ~bytes32(uint256(0xff))
     bytes32 private constant STORAGE = 0xf3ace51781f6f4198a8a42d14606958a2ee238acead8a93fcb1301ace3d59e00;
 
-    bytes32 private constant DOMAIN_TYPE = keccak256(
-        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-    );
+    bytes32 private constant DOMAIN_NAME = keccak256("ioIDRegistry");
     bytes32 private constant PERMIT_TYPE = keccak256("Permit(address owner,uint256 nonce)");
     bytes32 private constant REGISTER_TYPE = keccak256(
         "Register(address deviceContract,uint256 tokenId,address user,address device,bytes32 hash,string uri,uint256 nonce,uint256 deadline)"
@@ -294,7 +292,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
 
     /// @inheritdoc IIoIDRegistry
     function EIP712DOMAIN_TYPEHASH() external pure returns (bytes32) {
-        return DOMAIN_TYPE;
+        return TypedData.DOMAIN_TYPE;
     }
 
     /// @inheritdoc IIoIDRegistry
@@ -345,7 +343,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
 
     /// @inheritdoc IIoIDRegistry
     function permitHash(address owner, address device) external view returns (bytes32) {
-        return keccak256(abi.encode(PERMIT_TYPE, owner, _storage().records[device].head & U40));
+        return _permitHash(owner, _storage().records[device].head & U40);
     }
 
     /// @inheritdoc IIoIDRegistry
@@ -355,8 +353,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
 
     /// @inheritdoc IIoIDRegistry
     function DOMAIN_SEPARATOR() public view returns (bytes32) {
-        return
-            keccak256(abi.encode(DOMAIN_TYPE, keccak256("ioIDRegistry"), keccak256("1"), block.chainid, address(this)));
+        return TypedData.domain(DOMAIN_NAME);
     }
 
     /// @dev Consents are checked. The device contract is the project's and may call back: it is called last.
@@ -427,8 +424,20 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     }
 
     function _live(address device) private view returns (address owner, uint256 head) {
-        head = _existing(device).head;
-        owner = _ioID.ownerOf(_id(head));
+        head = _storage().records[device].head;
+        uint256 id = _id(head);
+        require(id != 0, "device not exists");
+        address collection = address(_ioID);
+        bytes4 ownerOf = IERC721.ownerOf.selector;
+        assembly ("memory-safe") {
+            // The collection is our own and the id is live: one word comes back. Anything else ends the call.
+            mstore(0x00, ownerOf)
+            mstore(0x04, id)
+            if iszero(and(gt(returndatasize(), 31), staticcall(gas(), collection, 0x00, 0x24, 0x00, 0x20))) {
+                revert(0x00, 0x00)
+            }
+            owner := mload(0x00)
+        }
     }
 
     function _existing(address device) private view returns (Record storage record) {
@@ -445,15 +454,16 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     }
 
     function _checkPermit(address owner, address device, uint256 head, uint8 v, bytes32 r, bytes32 s) private view {
-        bytes32 digest = _digest(keccak256(abi.encode(PERMIT_TYPE, owner, head & U40)));
-        // ECDSA.tryRecover also refuses the second signature (high s) of a permit, and the zero address.
-        (address signer, ECDSA.RecoverError failed, ) = ECDSA.tryRecover(digest, v, r, s);
-        require(failed == ECDSA.RecoverError.NoError && signer == _signer(device, head), "invalid signature");
+        bytes32 structHash = _permitHash(owner, head & U40);
+        _checkSigner(_signer(device, head), TypedData.recover(_digest(structHash), v, r, s));
     }
 
-    function _checkKey(address key, bytes32 digest, bytes calldata signature) private pure {
-        (address signer, ECDSA.RecoverError failed, ) = ECDSA.tryRecoverCalldata(digest, signature);
-        require(failed == ECDSA.RecoverError.NoError && signer == key, "invalid signature");
+    function _checkKey(address key, bytes32 digest, bytes calldata signature) private view {
+        _checkSigner(key, TypedData.recover(digest, signature));
+    }
+
+    function _checkSigner(address key, address signer) private pure {
+        require(signer != address(0) && signer == key, "invalid signature");
     }
 
     function _checkCaller(address user) private view {
@@ -469,32 +479,29 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
         }
     }
 
+    function _permitHash(address owner, uint256 nonce) private pure returns (bytes32 hash) {
+        bytes32 kind = PERMIT_TYPE;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, kind)
+            mstore(add(free, 32), owner)
+            mstore(add(free, 64), nonce)
+            hash := keccak256(free, 96)
+        }
+    }
+
     function _registrationDigest(
-        Registration calldata registration,
+        Registration calldata what,
         uint256 nonce,
         uint256 deadline
     ) private view returns (bytes32) {
-        bytes32 uriHash = keccak256(bytes(registration.uri));
+        bytes memory head = abi.encode(REGISTER_TYPE, what.deviceContract, what.tokenId, what.user, what.device);
         return
-            _digest(
-                keccak256(
-                    abi.encode(
-                        REGISTER_TYPE,
-                        registration.deviceContract,
-                        registration.tokenId,
-                        registration.user,
-                        registration.device,
-                        registration.hash,
-                        uriHash,
-                        nonce,
-                        deadline
-                    )
-                )
-            );
+            _digest(keccak256(bytes.concat(head, abi.encode(what.hash, keccak256(bytes(what.uri)), nonce, deadline))));
     }
 
     function _digest(bytes32 structHash) private view returns (bytes32) {
-        return keccak256(abi.encodePacked(hex"1901", DOMAIN_SEPARATOR(), structHash));
+        return TypedData.digest(DOMAIN_NAME, structHash);
     }
 
     /// @dev The head after one more nonce; 2^40 of them do not come.

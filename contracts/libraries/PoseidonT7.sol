@@ -4,275 +4,279 @@ pragma solidity ^0.8.28;
 
 /// @title Poseidon of six field elements (width 7, x^5, 8 full and 63 partial rounds), circomlib's parameters.
 /// @dev Source: ePrint 2019/458. Constants of words 1..6 in partial rounds are pushed through the linear layer into
-/// the next full round, so that a partial round has one constant; the linear layer stays dense, because sparse ones
-/// would need 819 constants more. Unsafe arithmetic is safe: a reduced word plus a constant is below 2^255.
+/// the next full round, so that a partial round has one constant. Partial rounds after the sixth are a linear recurrence of the
+/// S-box's inputs u and outputs w (13 products instead of 49, the same constants in each round; derived in the generator), from which
+/// the other words are solved at the end. Unsafe arithmetic is safe: five reduced words and less are below 2^256, u is below four
+/// times FIELD. FIELD is carried in a variable, because the compiler fetches a constant used as often from the code.
 library PoseidonT7 {
     uint256 internal constant FIELD = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
 
     /// @notice Poseidon(inputs). Inputs must be below FIELD.
     function hash(uint256[6] memory inputs) internal pure returns (uint256 out) {
         assembly ("memory-safe") {
-            function power(x) -> y {
-                let xx := mulmod(x, x, FIELD)
-                y := mulmod(mulmod(xx, xx, FIELD), x, FIELD)
+            function power(x, field) -> y {
+                y := mulmod(x, x, field)
+                y := mulmod(mulmod(y, y, field), x, field)
             }
-            function mix(p) {
-                let s0 := mload(p)
-                let s1 := mload(add(p, 32))
-                let s2 := mload(add(p, 64))
-                let s3 := mload(add(p, 96))
-                let s4 := mload(add(p, 128))
-                let s5 := mload(add(p, 160))
-                let s6 := mload(add(p, 192))
+            function mix(state, field) {
+                let s0 := mload(state)
+                let s1 := mload(add(state, 32))
+                let s2 := mload(add(state, 64))
+                let s3 := mload(add(state, 96))
+                let s4 := mload(add(state, 128))
+                let s5 := mload(add(state, 160))
+                let s6 := mload(add(state, 192))
                 mstore(
-                    p,
+                    state,
                     addmod(
                         add(
+                            mulmod(s0, 0x2abd9e16b7b48289aa19cdfec726fa3fa15cc1625102ae511bca45f39d337e9d, field),
                             add(
+                                mulmod(s1, 0x1b4bc5885d1cfc8eb691875300db5a0c7362ae381898acaf8b63cad04ecb36c6, field),
                                 add(
-                                    add(
-                                        mulmod(
-                                            s0,
-                                            0x2abd9e16b7b48289aa19cdfec726fa3fa15cc1625102ae511bca45f39d337e9d,
-                                            FIELD
-                                        ),
-                                        mulmod(
-                                            s1,
-                                            0x1b4bc5885d1cfc8eb691875300db5a0c7362ae381898acaf8b63cad04ecb36c6,
-                                            FIELD
-                                        )
-                                    ),
                                     mulmod(
                                         s2,
                                         0x08a72fbb55dde3e93c5818571a424a54953695029eedbcf91eaeb012751c7f83,
-                                        FIELD
+                                        field
+                                    ),
+                                    add(
+                                        mulmod(
+                                            s3,
+                                            0x0f95359a1f6845d4921892f83e500bbb1b3d3763d8fc762400af039b0abb83f5,
+                                            field
+                                        ),
+                                        mulmod(
+                                            s4,
+                                            0x16f01751ce985328afde34d81619defb43e6c7b5dadf52d0f82472fbce7770d9,
+                                            field
+                                        )
                                     )
-                                ),
-                                mulmod(s3, 0x0f95359a1f6845d4921892f83e500bbb1b3d3763d8fc762400af039b0abb83f5, FIELD)
-                            ),
-                            mulmod(s4, 0x16f01751ce985328afde34d81619defb43e6c7b5dadf52d0f82472fbce7770d9, FIELD)
+                                )
+                            )
                         ),
                         add(
-                            mulmod(s5, 0x1c391626328457fcafa629f3e6d33e2555e8d885e3c07cecc8af1f4d56596417, FIELD),
-                            mulmod(s6, 0x00970f671b9ba35e3e3c642d1e0b8032023ed5bac91c2c1056f03965a42c5297, FIELD)
+                            mulmod(s5, 0x1c391626328457fcafa629f3e6d33e2555e8d885e3c07cecc8af1f4d56596417, field),
+                            mulmod(s6, 0x00970f671b9ba35e3e3c642d1e0b8032023ed5bac91c2c1056f03965a42c5297, field)
                         ),
-                        FIELD
+                        field
                     )
                 )
                 mstore(
-                    add(p, 32),
+                    add(state, 32),
                     addmod(
                         add(
+                            mulmod(s0, 0x1fe9feb5c7f7c7a426bff032cd6a3158278b6c6b2cc57a871213fcafd6427989, field),
                             add(
+                                mulmod(s1, 0x0cc7eabb154aa7955eac47a19f6437a2b8dec0fe9e5686150ff6e88b1a7b4bc4, field),
                                 add(
-                                    add(
-                                        mulmod(
-                                            s0,
-                                            0x1fe9feb5c7f7c7a426bff032cd6a3158278b6c6b2cc57a871213fcafd6427989,
-                                            FIELD
-                                        ),
-                                        mulmod(
-                                            s1,
-                                            0x0cc7eabb154aa7955eac47a19f6437a2b8dec0fe9e5686150ff6e88b1a7b4bc4,
-                                            FIELD
-                                        )
-                                    ),
                                     mulmod(
                                         s2,
                                         0x0393efd96399aa0726ef9af79be8b6c715e429906ca0d15076b5a990fea75ace,
-                                        FIELD
+                                        field
+                                    ),
+                                    add(
+                                        mulmod(
+                                            s3,
+                                            0x0871233835b752ea030cf8a4f43771296eeb33f697d1b0825db47d39ac9e5955,
+                                            field
+                                        ),
+                                        mulmod(
+                                            s4,
+                                            0x1a02798f047a51baaea34fcfb26ca6afe96a5fad1d2db4270497b6e6504891cb,
+                                            field
+                                        )
                                     )
-                                ),
-                                mulmod(s3, 0x0871233835b752ea030cf8a4f43771296eeb33f697d1b0825db47d39ac9e5955, FIELD)
-                            ),
-                            mulmod(s4, 0x1a02798f047a51baaea34fcfb26ca6afe96a5fad1d2db4270497b6e6504891cb, FIELD)
+                                )
+                            )
                         ),
                         add(
-                            mulmod(s5, 0x055665d76df3cd0fcb713c234ea79d06a31d6e3e4c3bcc657dba4c664d5a0da0, FIELD),
-                            mulmod(s6, 0x26ee9691a638edc7c91887e302fc55e8e7758286a44845ad88fd7de3bb1052c1, FIELD)
+                            mulmod(s5, 0x055665d76df3cd0fcb713c234ea79d06a31d6e3e4c3bcc657dba4c664d5a0da0, field),
+                            mulmod(s6, 0x26ee9691a638edc7c91887e302fc55e8e7758286a44845ad88fd7de3bb1052c1, field)
                         ),
-                        FIELD
+                        field
                     )
                 )
                 mstore(
-                    add(p, 64),
+                    add(state, 64),
                     addmod(
                         add(
+                            mulmod(s0, 0x00cdb2db9e4f9d732d217c5e3114821165d49e5a2d41556bcd53d0c4d433224c, field),
                             add(
+                                mulmod(s1, 0x012f3bb29c972793182123f5c49306e16a3a787c4bcd9c798a131b70856d1cbe, field),
                                 add(
-                                    add(
-                                        mulmod(
-                                            s0,
-                                            0x00cdb2db9e4f9d732d217c5e3114821165d49e5a2d41556bcd53d0c4d433224c,
-                                            FIELD
-                                        ),
-                                        mulmod(
-                                            s1,
-                                            0x012f3bb29c972793182123f5c49306e16a3a787c4bcd9c798a131b70856d1cbe,
-                                            FIELD
-                                        )
-                                    ),
                                     mulmod(
                                         s2,
                                         0x0bba9006404c5ede82b527677daf444ed43fd1e0dbdc5528dd2cd1f17ad73481,
-                                        FIELD
+                                        field
+                                    ),
+                                    add(
+                                        mulmod(
+                                            s3,
+                                            0x17e4e73bf701f88d219acf1ca6390cc1e17c9f84b1713820837ca070be84a2dc,
+                                            field
+                                        ),
+                                        mulmod(
+                                            s4,
+                                            0x234b8a077ef52b53a343b8da5b20cc358ad60760dd60276d485015f73d53d207,
+                                            field
+                                        )
                                     )
-                                ),
-                                mulmod(s3, 0x17e4e73bf701f88d219acf1ca6390cc1e17c9f84b1713820837ca070be84a2dc, FIELD)
-                            ),
-                            mulmod(s4, 0x234b8a077ef52b53a343b8da5b20cc358ad60760dd60276d485015f73d53d207, FIELD)
+                                )
+                            )
                         ),
                         add(
-                            mulmod(s5, 0x2dc3fd77394b7b5ac1cbd1b46e6ded5b835d7217a4c50a487ae9a35a7fd45d9d, FIELD),
-                            mulmod(s6, 0x1668477640fab14c72b1c16ff0192e48cf882f12276bd12f97f82c6ee2e61e48, FIELD)
+                            mulmod(s5, 0x2dc3fd77394b7b5ac1cbd1b46e6ded5b835d7217a4c50a487ae9a35a7fd45d9d, field),
+                            mulmod(s6, 0x1668477640fab14c72b1c16ff0192e48cf882f12276bd12f97f82c6ee2e61e48, field)
                         ),
-                        FIELD
+                        field
                     )
                 )
                 mstore(
-                    add(p, 96),
+                    add(state, 96),
                     addmod(
                         add(
+                            mulmod(s0, 0x09664216ca565c1a44fc2b98347ea8b36904b3877f2159dcc999895adeb4d70b, field),
                             add(
+                                mulmod(s1, 0x111fd8dfce2bd3b7ba0cfa93e20fb685abf76d77305857b8df30914e4849ecef, field),
                                 add(
-                                    add(
-                                        mulmod(
-                                            s0,
-                                            0x09664216ca565c1a44fc2b98347ea8b36904b3877f2159dcc999895adeb4d70b,
-                                            FIELD
-                                        ),
-                                        mulmod(
-                                            s1,
-                                            0x111fd8dfce2bd3b7ba0cfa93e20fb685abf76d77305857b8df30914e4849ecef,
-                                            FIELD
-                                        )
-                                    ),
                                     mulmod(
                                         s2,
                                         0x19f53c0a592b3ea93497a511e56f66753598265b1ab6774da48eec04e4d93426,
-                                        FIELD
+                                        field
+                                    ),
+                                    add(
+                                        mulmod(
+                                            s3,
+                                            0x19b683c39d3b002fc3523b7bee5a60148b1dbdf18dd1c318e6a541e8cf66a174,
+                                            field
+                                        ),
+                                        mulmod(
+                                            s4,
+                                            0x2547113a818779f13e3448719c7ef100b8036bb3e882dd5e6456c35311c1bd5b,
+                                            field
+                                        )
                                     )
-                                ),
-                                mulmod(s3, 0x19b683c39d3b002fc3523b7bee5a60148b1dbdf18dd1c318e6a541e8cf66a174, FIELD)
-                            ),
-                            mulmod(s4, 0x2547113a818779f13e3448719c7ef100b8036bb3e882dd5e6456c35311c1bd5b, FIELD)
+                                )
+                            )
                         ),
                         add(
-                            mulmod(s5, 0x00cf148f8045cdbe7bb1013f72ebd4126a3e35cba9a970441ba8d5bc76943b0b, FIELD),
-                            mulmod(s6, 0x3008421eed767a093322a09c3733973a038168cb28cd2e1f709076c00b869599, FIELD)
+                            mulmod(s5, 0x00cf148f8045cdbe7bb1013f72ebd4126a3e35cba9a970441ba8d5bc76943b0b, field),
+                            mulmod(s6, 0x3008421eed767a093322a09c3733973a038168cb28cd2e1f709076c00b869599, field)
                         ),
-                        FIELD
+                        field
                     )
                 )
                 mstore(
-                    add(p, 128),
+                    add(state, 128),
                     addmod(
                         add(
+                            mulmod(s0, 0x1463f51d4a4cb1eba16dbc115566aa48fe77b43c244c9988a3c658d2f56493d6, field),
                             add(
+                                mulmod(s1, 0x16afd8f4c39038b8006a59d292aea84731c0f83832a61b82250ed90118e8fec2, field),
                                 add(
-                                    add(
-                                        mulmod(
-                                            s0,
-                                            0x1463f51d4a4cb1eba16dbc115566aa48fe77b43c244c9988a3c658d2f56493d6,
-                                            FIELD
-                                        ),
-                                        mulmod(
-                                            s1,
-                                            0x16afd8f4c39038b8006a59d292aea84731c0f83832a61b82250ed90118e8fec2,
-                                            FIELD
-                                        )
-                                    ),
                                     mulmod(
                                         s2,
                                         0x2296361f3bf154efbab996921936e9b1dff8352711f958638172055333e07579,
-                                        FIELD
+                                        field
+                                    ),
+                                    add(
+                                        mulmod(
+                                            s3,
+                                            0x1c3160ebaeb10f809f69843cf8d5bbaca198d1f8e3439be29beb92d909ec891c,
+                                            field
+                                        ),
+                                        mulmod(
+                                            s4,
+                                            0x094c66bdcff54382cd9213abe43312edb5b4d414c6e09acca24912a7635404c6,
+                                            field
+                                        )
                                     )
-                                ),
-                                mulmod(s3, 0x1c3160ebaeb10f809f69843cf8d5bbaca198d1f8e3439be29beb92d909ec891c, FIELD)
-                            ),
-                            mulmod(s4, 0x094c66bdcff54382cd9213abe43312edb5b4d414c6e09acca24912a7635404c6, FIELD)
+                                )
+                            )
                         ),
                         add(
-                            mulmod(s5, 0x2e883bd408c4c826d004ff777d7c0938434ab5bb84f3420e5d94b853b1746f89, FIELD),
-                            mulmod(s6, 0x228af6d425e91a783dd18fd89a6b38bda053f2f23c094b875f27cb3abba2030b, FIELD)
+                            mulmod(s5, 0x2e883bd408c4c826d004ff777d7c0938434ab5bb84f3420e5d94b853b1746f89, field),
+                            mulmod(s6, 0x228af6d425e91a783dd18fd89a6b38bda053f2f23c094b875f27cb3abba2030b, field)
                         ),
-                        FIELD
+                        field
                     )
                 )
                 mstore(
-                    add(p, 160),
+                    add(state, 160),
                     addmod(
                         add(
+                            mulmod(s0, 0x214e41788bd2b990347c7f2a8f47612d4dfceb1a1e6da38165873df66ce51f59, field),
                             add(
+                                mulmod(s1, 0x03fba82d3f783620873da94e9f4e84c8b529d76f54e4b5d7d4805272af9b9775, field),
                                 add(
-                                    add(
-                                        mulmod(
-                                            s0,
-                                            0x214e41788bd2b990347c7f2a8f47612d4dfceb1a1e6da38165873df66ce51f59,
-                                            FIELD
-                                        ),
-                                        mulmod(
-                                            s1,
-                                            0x03fba82d3f783620873da94e9f4e84c8b529d76f54e4b5d7d4805272af9b9775,
-                                            FIELD
-                                        )
-                                    ),
                                     mulmod(
                                         s2,
                                         0x066782fe3e869de2cebd7ebbf60fb435785329dfb12ad9bd1b4e46ed36289511,
-                                        FIELD
+                                        field
+                                    ),
+                                    add(
+                                        mulmod(
+                                            s3,
+                                            0x1c5cd6b23ef336be01efa37a27e6b7aae5d1643fceeb212cdff51588835fb537,
+                                            field
+                                        ),
+                                        mulmod(
+                                            s4,
+                                            0x2f3b4bf0f105f88e27248af094e29feed9ff3fad9a794e15830bd2b311539453,
+                                            field
+                                        )
                                     )
-                                ),
-                                mulmod(s3, 0x1c5cd6b23ef336be01efa37a27e6b7aae5d1643fceeb212cdff51588835fb537, FIELD)
-                            ),
-                            mulmod(s4, 0x2f3b4bf0f105f88e27248af094e29feed9ff3fad9a794e15830bd2b311539453, FIELD)
+                                )
+                            )
                         ),
                         add(
-                            mulmod(s5, 0x2f4085eaa9f80a69b739fc23f2fe4057f64729b311783fcfab3a0a36fc1ff432, FIELD),
-                            mulmod(s6, 0x2363603349e94f520fa1f98fe2507f6aae361934078aa59a16214c088185638b, FIELD)
+                            mulmod(s5, 0x2f4085eaa9f80a69b739fc23f2fe4057f64729b311783fcfab3a0a36fc1ff432, field),
+                            mulmod(s6, 0x2363603349e94f520fa1f98fe2507f6aae361934078aa59a16214c088185638b, field)
                         ),
-                        FIELD
+                        field
                     )
                 )
                 mstore(
-                    add(p, 192),
+                    add(state, 192),
                     addmod(
                         add(
+                            mulmod(s0, 0x0548541724f64e20128260899abe8fbcdff184a1957a9385fb715923bf0fc79d, field),
                             add(
+                                mulmod(s1, 0x21c5e25a6991364e59a205e5b01c811deeb095680a72928369cfd2de71b14f98, field),
                                 add(
-                                    add(
-                                        mulmod(
-                                            s0,
-                                            0x0548541724f64e20128260899abe8fbcdff184a1957a9385fb715923bf0fc79d,
-                                            FIELD
-                                        ),
-                                        mulmod(
-                                            s1,
-                                            0x21c5e25a6991364e59a205e5b01c811deeb095680a72928369cfd2de71b14f98,
-                                            FIELD
-                                        )
-                                    ),
                                     mulmod(
                                         s2,
                                         0x11c5cc53f6338c825817aff7792a2efbce8fff171300d41455a2edac37663d02,
-                                        FIELD
+                                        field
+                                    ),
+                                    add(
+                                        mulmod(
+                                            s3,
+                                            0x27a0949fdc9f10495c4ee7214aa0edd2ad8eef68f577da8b96f9d87a39504bf9,
+                                            field
+                                        ),
+                                        mulmod(
+                                            s4,
+                                            0x1c7fc68f3fbde4a23c455ef0d0dbce0ce556a0194e6d552c0455cbb5b0c230e2,
+                                            field
+                                        )
                                     )
-                                ),
-                                mulmod(s3, 0x27a0949fdc9f10495c4ee7214aa0edd2ad8eef68f577da8b96f9d87a39504bf9, FIELD)
-                            ),
-                            mulmod(s4, 0x1c7fc68f3fbde4a23c455ef0d0dbce0ce556a0194e6d552c0455cbb5b0c230e2, FIELD)
+                                )
+                            )
                         ),
                         add(
-                            mulmod(s5, 0x11d0f56fc00e7d85b3a2939fd33991dc8abc1ced0c3f3c530cbfb4500d63de9c, FIELD),
-                            mulmod(s6, 0x01b2e9d20d9b55deb048cabe1636f0e96363bec886679cbd91f332fb2bade44f, FIELD)
+                            mulmod(s5, 0x11d0f56fc00e7d85b3a2939fd33991dc8abc1ced0c3f3c530cbfb4500d63de9c, field),
+                            mulmod(s6, 0x01b2e9d20d9b55deb048cabe1636f0e96363bec886679cbd91f332fb2bade44f, field)
                         ),
-                        FIELD
+                        field
                     )
                 )
             }
-            // Above the free pointer, not kept: 7 words of state, then the constants in the order of use.
+            // Above the free pointer, not kept: 7 words of state, the constants in the order of use, u and w of each partial round.
+            let f := FIELD
             let p := mload(0x40)
             let c := add(p, 224)
+            let q := add(c, 3808)
             mstore(c, 0x2197703fceb4cbf07c6dbf46c4ad93e7d14e554db66d09102ff84824743fe4e7)
             mstore(add(c, 32), 0x1322f0fffc7e4854bd8b5fc23e7106b51f59bd5061d8b565aca2fd3efe512f79)
             mstore(add(c, 64), 0x19e414f80380aa2d222133118c337d82a8c5894c2f88861ee46f448fa9d61359)
@@ -399,36 +403,666 @@ library PoseidonT7 {
             } lt(c, end) {
                 c := add(c, 224)
             } {
-                mstore(p, power(add(mload(p), mload(c))))
-                mstore(add(p, 32), power(add(mload(add(p, 32)), mload(add(c, 32)))))
-                mstore(add(p, 64), power(add(mload(add(p, 64)), mload(add(c, 64)))))
-                mstore(add(p, 96), power(add(mload(add(p, 96)), mload(add(c, 96)))))
-                mstore(add(p, 128), power(add(mload(add(p, 128)), mload(add(c, 128)))))
-                mstore(add(p, 160), power(add(mload(add(p, 160)), mload(add(c, 160)))))
-                mstore(add(p, 192), power(add(mload(add(p, 192)), mload(add(c, 192)))))
-                mix(p)
+                mstore(p, power(add(mload(p), mload(c)), f))
+                mstore(add(p, 32), power(add(mload(add(p, 32)), mload(add(c, 32))), f))
+                mstore(add(p, 64), power(add(mload(add(p, 64)), mload(add(c, 64))), f))
+                mstore(add(p, 96), power(add(mload(add(p, 96)), mload(add(c, 96))), f))
+                mstore(add(p, 128), power(add(mload(add(p, 128)), mload(add(c, 128))), f))
+                mstore(add(p, 160), power(add(mload(add(p, 160)), mload(add(c, 160))), f))
+                mstore(add(p, 192), power(add(mload(add(p, 192)), mload(add(c, 192))), f))
+                mix(p, f)
             }
             for {
-                let end := add(c, 2016)
+                let end := add(c, 192)
             } lt(c, end) {
                 c := add(c, 32)
             } {
-                mstore(p, power(add(mload(p), mload(c))))
-                mix(p)
+                let u := mload(p)
+                mstore(q, u)
+                u := power(add(u, mload(c)), f)
+                mstore(p, u)
+                mstore(add(q, 32), u)
+                q := add(q, 64)
+                mix(p, f)
             }
+            mstore(q, mload(p))
+            q := sub(q, 384)
+            for {
+                let end := add(c, 1824)
+            } lt(c, end) {
+                c := add(c, 32)
+            } {
+                let x := add(mload(add(q, 384)), mload(c))
+                let w := mulmod(x, x, f)
+                w := mulmod(mulmod(w, w, f), x, f)
+                mstore(add(q, 416), w)
+                mstore(
+                    add(q, 448),
+                    add(
+                        addmod(
+                            add(
+                                mulmod(w, 0x2abd9e16b7b48289aa19cdfec726fa3fa15cc1625102ae511bca45f39d337e9d, f),
+                                add(
+                                    mulmod(
+                                        mload(add(q, 384)),
+                                        0x0bb03819b7f76a1b6927f9a5f5d36f7ad7343cd07352348e2b7b61170fdafefe,
+                                        f
+                                    ),
+                                    add(
+                                        mulmod(
+                                            mload(add(q, 320)),
+                                            0x2a1c93a47f877905eeb6f367d9ae639f2e69be8e167e44ee28a43b890e03f90f,
+                                            f
+                                        ),
+                                        add(
+                                            mulmod(
+                                                mload(add(q, 256)),
+                                                0x12dfaa41876c48b85c74bea599faadc4a1168386764f802c97d83ae711a3e0fd,
+                                                f
+                                            ),
+                                            mulmod(
+                                                mload(add(q, 192)),
+                                                0x07ed1d40e55cb45d2dba5f16d7aac00ee006c8e2dee7244f9fb4320028e5ad57,
+                                                f
+                                            )
+                                        )
+                                    )
+                                )
+                            ),
+                            add(
+                                mulmod(
+                                    mload(add(q, 128)),
+                                    0x08778fd7fcf00bd9212f90b5cf4cffae237edf5dd7c5378c77ab8c9b9d31ed35,
+                                    f
+                                ),
+                                add(
+                                    mulmod(
+                                        mload(add(q, 64)),
+                                        0x21af7718ebd95b4414200cd9f46a598b7e8cf400bd25f4b7d33f8a8f7608c10c,
+                                        f
+                                    ),
+                                    add(
+                                        mulmod(
+                                            mload(add(q, 352)),
+                                            0x0b90782e8ee445bf2e1d092dad39df78b3797d594c65a34dd4a6740114b6de1a,
+                                            f
+                                        ),
+                                        add(
+                                            mulmod(
+                                                mload(add(q, 288)),
+                                                0x2bfcc7ca524dabc31ec52dad8ae610ad0a6feca8d65ed7eade3a3174e5dacc1b,
+                                                f
+                                            ),
+                                            mulmod(
+                                                mload(add(q, 224)),
+                                                0x2f899c4d1a6ce3921e59e15a8e4ca8c7f57684d62673b54e198d6164f7160da1,
+                                                f
+                                            )
+                                        )
+                                    )
+                                )
+                            ),
+                            f
+                        ),
+                        add(
+                            mulmod(
+                                mload(add(q, 160)),
+                                0x094379d4f0f2a6c0a15eb3ce4a2f282c82a1b7def09f6c33e76f61f86a1459e4,
+                                f
+                            ),
+                            add(
+                                mulmod(
+                                    mload(add(q, 96)),
+                                    0x304b084f83f65886a4c45fe9440b614846f4cf42c63bfb70171bf0657c35c0d4,
+                                    f
+                                ),
+                                mulmod(
+                                    mload(add(q, 32)),
+                                    0x27c7ed6a767218e71f09fad613eb6b6e4e2e763a8a433f68d1ca4e7f3db01494,
+                                    f
+                                )
+                            )
+                        )
+                    )
+                )
+                q := add(q, 64)
+            }
+            mstore(p, mload(add(q, 384)))
+            mstore(
+                add(p, 32),
+                addmod(
+                    addmod(
+                        add(
+                            mulmod(
+                                mload(add(q, 64)),
+                                0x1f181d8506ae7fde41031571cf27360f5405dc9f97d8da118b6c1475f22dfcca,
+                                f
+                            ),
+                            add(
+                                mulmod(
+                                    mload(add(q, 128)),
+                                    0x179e99ffa822411b8bb0ed4ee4f318d03e339e28b4b0c4085345b101fd4c0200,
+                                    f
+                                ),
+                                add(
+                                    mulmod(
+                                        mload(add(q, 192)),
+                                        0x0631986f5d2876068bbb30531a2c3906e4de1a3a00cd86e247e0f884df32bc78,
+                                        f
+                                    ),
+                                    add(
+                                        mulmod(
+                                            mload(add(q, 256)),
+                                            0x26485028ab2c91f0bf182485c2c8e221a35e7889b67a235f9495724982169618,
+                                            f
+                                        ),
+                                        mulmod(
+                                            mload(add(q, 320)),
+                                            0x1609e164c5b578f0c7fe4031d12e8e59ed747a6fafad440fc0ae97b86e2c4eb7,
+                                            f
+                                        )
+                                    )
+                                )
+                            )
+                        ),
+                        add(
+                            mulmod(
+                                mload(add(q, 384)),
+                                0x2e6dc48f0a7c49e708429bfaa395d91833d858f3cd9144b574a74d241a451620,
+                                f
+                            ),
+                            add(
+                                mulmod(
+                                    mload(add(q, 32)),
+                                    0x219bf20e068ba8eb954572a7878ce6a2255173e843df524020d8c74d5c11a174,
+                                    f
+                                ),
+                                add(
+                                    mulmod(
+                                        mload(add(q, 96)),
+                                        0x01a0ef38836ae2af0ae0723d1be3af70f7f27b301aacacb96ad9cd48c76b2038,
+                                        f
+                                    ),
+                                    add(
+                                        mulmod(
+                                            mload(add(q, 160)),
+                                            0x2b7acbc8f5fc571ea7f5e8a81d03392d5f6f1e578a61993d070da842ee02b085,
+                                            f
+                                        ),
+                                        mulmod(
+                                            mload(add(q, 224)),
+                                            0x292642b101ec76ac9dd3cfff46f06da37c3e12d61d65c5790be6978274740386,
+                                            f
+                                        )
+                                    )
+                                )
+                            )
+                        ),
+                        f
+                    ),
+                    add(
+                        mulmod(
+                            mload(add(q, 288)),
+                            0x2f619b6422c0170d1b10d72c114c5b68241d2fd5eedce619055fbe6332ce2a91,
+                            f
+                        ),
+                        mulmod(
+                            mload(add(q, 352)),
+                            0x0846de2764ab3a2911d1f0556b2a3ae58c981e2832f8b42e373060efbc6f53dc,
+                            f
+                        )
+                    ),
+                    f
+                )
+            )
+            mstore(
+                add(p, 64),
+                addmod(
+                    addmod(
+                        add(
+                            mulmod(
+                                mload(add(q, 64)),
+                                0x0f2321a2d935a629ba04019da0435210bdb4bf2935b355fb296de5845300c652,
+                                f
+                            ),
+                            add(
+                                mulmod(
+                                    mload(add(q, 128)),
+                                    0x23260443551c1167f19efd9cf3e877ded3c33ccac4fbee1c79b78fc2de033069,
+                                    f
+                                ),
+                                add(
+                                    mulmod(
+                                        mload(add(q, 192)),
+                                        0x032a9f2856d1ffc24feb030e35017b32ba8df1967eaf9a4ad1f8ae758ef4bea0,
+                                        f
+                                    ),
+                                    add(
+                                        mulmod(
+                                            mload(add(q, 256)),
+                                            0x2fa7579af92ef56b33d37f73ce0e3d70cc05c27d17212cb961534bd1c01be693,
+                                            f
+                                        ),
+                                        mulmod(
+                                            mload(add(q, 320)),
+                                            0x2eae6f6f861f08ff7dfaace8994dfa0053f6dbca327c9c21e134acea9373dbff,
+                                            f
+                                        )
+                                    )
+                                )
+                            )
+                        ),
+                        add(
+                            mulmod(
+                                mload(add(q, 384)),
+                                0x1029f87688e4340fae71952d33f6b27834bcfddb400618e9e0c383cb8d09bfce,
+                                f
+                            ),
+                            add(
+                                mulmod(
+                                    mload(add(q, 32)),
+                                    0x2c88172f0124c06caebc6d6ef33ab2fe08894a33e69e00205b4cb2c8795c8e6b,
+                                    f
+                                ),
+                                add(
+                                    mulmod(
+                                        mload(add(q, 96)),
+                                        0x30294b06196c0f0446b208d1f5719e9896910e70eb7046219497e760df290198,
+                                        f
+                                    ),
+                                    add(
+                                        mulmod(
+                                            mload(add(q, 160)),
+                                            0x068d5298780d0aed4325f06e558f45a957612f8b3cfcf11ca3c8fb6b674a3b87,
+                                            f
+                                        ),
+                                        mulmod(
+                                            mload(add(q, 224)),
+                                            0x173a9f0c4ba458413797fadb6348d542c77bed88be9d15735304db0299cc3f68,
+                                            f
+                                        )
+                                    )
+                                )
+                            )
+                        ),
+                        f
+                    ),
+                    add(
+                        mulmod(
+                            mload(add(q, 288)),
+                            0x0af338b7e09201df9b7392d138334fc67b8dd48a2bac97b4056ad86b558df0ac,
+                            f
+                        ),
+                        mulmod(
+                            mload(add(q, 352)),
+                            0x0a30506c901ff0bde65e7345b04c0b84b6139a494723a13cadfa3f6978e96b51,
+                            f
+                        )
+                    ),
+                    f
+                )
+            )
+            mstore(
+                add(p, 96),
+                addmod(
+                    addmod(
+                        add(
+                            mulmod(
+                                mload(add(q, 64)),
+                                0x0a71ba647cf66c4c4b4891545780e915905df1bf4bf0753d4a6cb677512530b1,
+                                f
+                            ),
+                            add(
+                                mulmod(
+                                    mload(add(q, 128)),
+                                    0x069264def00324801dba58ce227a559a3fcb891fff9f4046140ec38b96ff3afa,
+                                    f
+                                ),
+                                add(
+                                    mulmod(
+                                        mload(add(q, 192)),
+                                        0x0b4af6d4877b241d108fe9f2a9ca0a5ae44442ce994b766e6854bfe4fda39185,
+                                        f
+                                    ),
+                                    add(
+                                        mulmod(
+                                            mload(add(q, 256)),
+                                            0x139d16390af2f44b02ce82501f019f0d64fac61da26bb98ff07b641ce2ad8992,
+                                            f
+                                        ),
+                                        mulmod(
+                                            mload(add(q, 320)),
+                                            0x023b492e660c7ba6348efe65ff58d07a3e03e37b08ecaef017793c4fc2a8120f,
+                                            f
+                                        )
+                                    )
+                                )
+                            )
+                        ),
+                        add(
+                            mulmod(
+                                mload(add(q, 384)),
+                                0x2bba759a5b0295353a57ceb8b38c26881ce91f0d6036b09a9c957fd53a4a800a,
+                                f
+                            ),
+                            add(
+                                mulmod(
+                                    mload(add(q, 32)),
+                                    0x03db851f760a0ac2f64b7bb65064da3f308146bc886ceb4cccef60f7681d9405,
+                                    f
+                                ),
+                                add(
+                                    mulmod(
+                                        mload(add(q, 96)),
+                                        0x2cdc9a21aa4daf260fa318ded7eb3a954922cf931fe47e902800039a5d425ad0,
+                                        f
+                                    ),
+                                    add(
+                                        mulmod(
+                                            mload(add(q, 160)),
+                                            0x08ef2746f6c58c1887c6cc865702171a6cb5b7592f94f9480b90acf59016fb3b,
+                                            f
+                                        ),
+                                        mulmod(
+                                            mload(add(q, 224)),
+                                            0x19c057d2a242c0e87668aba60ad565345d761a759c2a9975f005252e9586681a,
+                                            f
+                                        )
+                                    )
+                                )
+                            )
+                        ),
+                        f
+                    ),
+                    add(
+                        mulmod(
+                            mload(add(q, 288)),
+                            0x08652302c665c11019fef39c2379e1b025dbd0bda96d61c7cf1faee86b521147,
+                            f
+                        ),
+                        mulmod(
+                            mload(add(q, 352)),
+                            0x118919c71c35e8f764dfbe0ddbfc7e7e2d4bfa0313a077048efb816a68cb4fee,
+                            f
+                        )
+                    ),
+                    f
+                )
+            )
+            mstore(
+                add(p, 128),
+                addmod(
+                    addmod(
+                        add(
+                            mulmod(
+                                mload(add(q, 64)),
+                                0x0325634b5f3f1a5d30bae7aecbd140818c5489c795884f20070030567a7b31c6,
+                                f
+                            ),
+                            add(
+                                mulmod(
+                                    mload(add(q, 128)),
+                                    0x17f2d041f650914e0f2875191e4c4115e3f2e51206a0b38d05094244a182a8b9,
+                                    f
+                                ),
+                                add(
+                                    mulmod(
+                                        mload(add(q, 192)),
+                                        0x1de990241599576c0e8166d0f1b90b410e165ac18fc8b003de7f7f0186e33f33,
+                                        f
+                                    ),
+                                    add(
+                                        mulmod(
+                                            mload(add(q, 256)),
+                                            0x20be4188537d167e7bbd181f37785b99dd1a9fc5c53b38abe5395893179ad06e,
+                                            f
+                                        ),
+                                        mulmod(
+                                            mload(add(q, 320)),
+                                            0x0bdec216c02690da5f17c6740e6dffde57bc7eabfb96aa489e2ad7a7b80f95fd,
+                                            f
+                                        )
+                                    )
+                                )
+                            )
+                        ),
+                        add(
+                            mulmod(
+                                mload(add(q, 384)),
+                                0x2012034486e27d6d634ff12ef4cf2847d2211760c21f9d7aa4d59d77bdb365bd,
+                                f
+                            ),
+                            add(
+                                mulmod(
+                                    mload(add(q, 32)),
+                                    0x10481bfa8b5205872087c5ed8b274480eaa208e8e5acab930daba9d6584916a0,
+                                    f
+                                ),
+                                add(
+                                    mulmod(
+                                        mload(add(q, 96)),
+                                        0x1b3b9dfc06b0c1da96243d8d69324b57c72017d97e01e9c793c6430f7b172033,
+                                        f
+                                    ),
+                                    add(
+                                        mulmod(
+                                            mload(add(q, 160)),
+                                            0x294fd363b9d3fca7709c2bb3d93c9c14767299e9d519cce1b0b6162139df4d11,
+                                            f
+                                        ),
+                                        mulmod(
+                                            mload(add(q, 224)),
+                                            0x155ec1418a51d394cc25df24cec07c9fdb71d9b068942894c031c57762ffc000,
+                                            f
+                                        )
+                                    )
+                                )
+                            )
+                        ),
+                        f
+                    ),
+                    add(
+                        mulmod(
+                            mload(add(q, 288)),
+                            0x2f4401a1fe53daa6b5710a9a3f01f450f86c72fc1187862d23afcb0d8da6b8ea,
+                            f
+                        ),
+                        mulmod(
+                            mload(add(q, 352)),
+                            0x278acd5155e34b272656092116ae1a8cb0e1171f2b77322dc575033f68cae333,
+                            f
+                        )
+                    ),
+                    f
+                )
+            )
+            mstore(
+                add(p, 160),
+                addmod(
+                    addmod(
+                        add(
+                            mulmod(
+                                mload(add(q, 64)),
+                                0x12aba23200993519c86c51eb5f61abe463d4df6c70bd1a4aefbdfa2cf45f3be6,
+                                f
+                            ),
+                            add(
+                                mulmod(
+                                    mload(add(q, 128)),
+                                    0x188c50d335a17344fd4168f015929e091768f8ae12e586ee7edfd84c5ba1db63,
+                                    f
+                                ),
+                                add(
+                                    mulmod(
+                                        mload(add(q, 192)),
+                                        0x128863b077c38c664d2efb8d2993a59ed0a93dacfaeaa08c6fdeb35857b1b274,
+                                        f
+                                    ),
+                                    add(
+                                        mulmod(
+                                            mload(add(q, 256)),
+                                            0x22bfcd1a0911a1685281e639607b6dc8b9c4cf6010e89711a17a93259bdce679,
+                                            f
+                                        ),
+                                        mulmod(
+                                            mload(add(q, 320)),
+                                            0x2ffd39edc40284cab98b4b2754ae4970b6145ce56839dd0328de6230bdfc8fa8,
+                                            f
+                                        )
+                                    )
+                                )
+                            )
+                        ),
+                        add(
+                            mulmod(
+                                mload(add(q, 384)),
+                                0x1f7afb7561c35dc3c4c9d518d81bb7f6695ea5fd3513b1a8496094480691d82e,
+                                f
+                            ),
+                            add(
+                                mulmod(
+                                    mload(add(q, 32)),
+                                    0x0c8a292a313b78b33fc2ab329a82dd451e87e361957d37355ff8aea16c12fb26,
+                                    f
+                                ),
+                                add(
+                                    mulmod(
+                                        mload(add(q, 96)),
+                                        0x1e0746755f29efab27c8ad2a0b981c1a9c35accd72a39d8f4ce4fcc3ea8bb2f7,
+                                        f
+                                    ),
+                                    add(
+                                        mulmod(
+                                            mload(add(q, 160)),
+                                            0x260d0b8d2d9c6f7ba2f7d1267c7fcc80f5a9acd230b34a9d49efa3f24958af0f,
+                                            f
+                                        ),
+                                        mulmod(
+                                            mload(add(q, 224)),
+                                            0x28b01dc58c2d7f402b217913ad752ef008dbd73dcf74b7d126a545239e9f01a0,
+                                            f
+                                        )
+                                    )
+                                )
+                            )
+                        ),
+                        f
+                    ),
+                    add(
+                        mulmod(
+                            mload(add(q, 288)),
+                            0x064dc0c1396d064e4777b99816ecb590dd393303859b249f23261ea1cc6b59be,
+                            f
+                        ),
+                        mulmod(
+                            mload(add(q, 352)),
+                            0x2eb0ed77fcf53171847eaaa389bb70ce30b1edf1a16b387f574c65ebc1c6f3ed,
+                            f
+                        )
+                    ),
+                    f
+                )
+            )
+            mstore(
+                add(p, 192),
+                addmod(
+                    addmod(
+                        add(
+                            mulmod(
+                                mload(add(q, 64)),
+                                0x1d818850f5d8ea47356011a6d8e29a59d92ecdb6239f483c8d131fa4ad035d6f,
+                                f
+                            ),
+                            add(
+                                mulmod(
+                                    mload(add(q, 128)),
+                                    0x06261387b90e4d5a976f20e9a86f49d8ec63dbd3317503560750592bea926c90,
+                                    f
+                                ),
+                                add(
+                                    mulmod(
+                                        mload(add(q, 192)),
+                                        0x22440eef3d6e6138a1aa3178e5b43189e0b863a262d56072520d80c76bbadb33,
+                                        f
+                                    ),
+                                    add(
+                                        mulmod(
+                                            mload(add(q, 256)),
+                                            0x0a93de0be97879a038f8787186a98fc6611d66b4d1429a311326d0fd25de6855,
+                                            f
+                                        ),
+                                        mulmod(
+                                            mload(add(q, 320)),
+                                            0x09a4d6316131e293b6534db16ef5fde22c4ec50b843b4efb7e49b3e2ffa2efb7,
+                                            f
+                                        )
+                                    )
+                                )
+                            )
+                        ),
+                        add(
+                            mulmod(
+                                mload(add(q, 384)),
+                                0x24196f82177815ab6e079530965597bae84a35f281f2ede6f879ec835547846c,
+                                f
+                            ),
+                            add(
+                                mulmod(
+                                    mload(add(q, 32)),
+                                    0x0d4eb500f90b0edeca4957564d35b02efb91594688b9451befaf0908952cbac7,
+                                    f
+                                ),
+                                add(
+                                    mulmod(
+                                        mload(add(q, 96)),
+                                        0x1f41aa03796dd02052f105593d58a33851ceda53f1eeb76d4f7e01f3be083d2b,
+                                        f
+                                    ),
+                                    add(
+                                        mulmod(
+                                            mload(add(q, 160)),
+                                            0x0f0d94f644f6f1f9e1d95e85715700e5c7c95b4c4446811bc82e0bfffd45da04,
+                                            f
+                                        ),
+                                        mulmod(
+                                            mload(add(q, 224)),
+                                            0x2b593ba70e242f8ecd1f8967eaabfc5268a2d127ddfbc9d0cc092c1e0a4963a1,
+                                            f
+                                        )
+                                    )
+                                )
+                            )
+                        ),
+                        f
+                    ),
+                    add(
+                        mulmod(
+                            mload(add(q, 288)),
+                            0x130615c080988fdd077d43fd63410c95c7f642eb8fa1b075832138fa69056076,
+                            f
+                        ),
+                        mulmod(
+                            mload(add(q, 352)),
+                            0x00a819d302249fc265593786d33b40a2c4d0f180e10264ee61b199e66fc23545,
+                            f
+                        )
+                    ),
+                    f
+                )
+            )
             for {
                 let end := add(c, 896)
             } lt(c, end) {
                 c := add(c, 224)
             } {
-                mstore(p, power(add(mload(p), mload(c))))
-                mstore(add(p, 32), power(add(mload(add(p, 32)), mload(add(c, 32)))))
-                mstore(add(p, 64), power(add(mload(add(p, 64)), mload(add(c, 64)))))
-                mstore(add(p, 96), power(add(mload(add(p, 96)), mload(add(c, 96)))))
-                mstore(add(p, 128), power(add(mload(add(p, 128)), mload(add(c, 128)))))
-                mstore(add(p, 160), power(add(mload(add(p, 160)), mload(add(c, 160)))))
-                mstore(add(p, 192), power(add(mload(add(p, 192)), mload(add(c, 192)))))
-                mix(p)
+                mstore(p, power(add(mload(p), mload(c)), f))
+                mstore(add(p, 32), power(add(mload(add(p, 32)), mload(add(c, 32))), f))
+                mstore(add(p, 64), power(add(mload(add(p, 64)), mload(add(c, 64))), f))
+                mstore(add(p, 96), power(add(mload(add(p, 96)), mload(add(c, 96))), f))
+                mstore(add(p, 128), power(add(mload(add(p, 128)), mload(add(c, 128))), f))
+                mstore(add(p, 160), power(add(mload(add(p, 160)), mload(add(c, 160))), f))
+                mstore(add(p, 192), power(add(mload(add(p, 192)), mload(add(c, 192))), f))
+                mix(p, f)
             }
             out := mload(p)
         }

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IDataKeyRegistry} from "../interfaces/identity/IDataKeyRegistry.sol";
-import {AccountAddress} from "../libraries/AccountAddress.sol";
+import {TokenAccount} from "../libraries/TokenAccount.sol";
 
 /// @dev What the proof market reads of the identity contracts, all in one, without their checks: project NFT, ioID registry,
 /// ioID and data key registry. Unit tests of the market use it; integration tests use the real ones.
@@ -82,7 +82,7 @@ contract IdentityDouble {
     }
 
     function walletOf(uint256 tokenId) public view returns (address) {
-        return AccountAddress.compute(walletRegistry, walletImplementation, address(this), tokenId);
+        return TokenAccount.addressOf(walletRegistry, walletImplementation, address(this), tokenId);
     }
 
     function commitmentAt(uint256 projectId, uint256 tokenId, uint32) external view returns (uint256) {

@@ -10,7 +10,7 @@ import {IProjectStore} from "../interfaces/w3bstream/IProjectStore.sol";
 import {IProverStore} from "../interfaces/w3bstream/IProverStore.sol";
 import {ITaskEscrow, Payout} from "../interfaces/w3bstream/ITaskEscrow.sol";
 import {ITaskManager, Settlement, TaskAssignment} from "../interfaces/w3bstream/ITaskManager.sol";
-import {AccountAddress} from "../libraries/AccountAddress.sol";
+import {TokenAccount} from "../libraries/TokenAccount.sol";
 import {AssignmentTerms, Rates} from "../types/Terms.sol";
 import {Refusal, TaskRecord, TaskRecords, TaskState} from "../types/Tasks.sol";
 
@@ -338,7 +338,7 @@ contract TaskManager is ITaskManager, AccessManagedUpgradeable, UUPSUpgradeable 
     }
 
     function _walletOf(uint256 tokenId) private view returns (address) {
-        return AccountAddress.compute(_walletRegistry, _walletImplementation, ioID, tokenId);
+        return TokenAccount.addressOf(_walletRegistry, _walletImplementation, ioID, tokenId);
     }
 
     function _store() private pure returns (Store storage $) {

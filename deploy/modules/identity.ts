@@ -12,7 +12,7 @@ export async function deployIdentity(deployer: Deployer, network: Network): Prom
   const init = (...args: readonly unknown[]): { functionName: string; args: readonly unknown[] } => ({ functionName: 'initialize', args })
 
   await deployer.proxy('Project', 'Project', init('Trellis Projects', 'PROJECT'), [manager])
-  await deployer.proxy('ProjectRegistry', 'ProjectRegistry', init(at('Project')), [manager])
+  await deployer.proxy('ProjectRegistry', 'ProjectRegistry', init(at('Project')), [manager, at('Project')])
   await deployer.proxy('IoIDStore', 'IoIDStore', init(at('Project'), BigInt(network.ioIDPrice)), [manager])
   const wallets = [ERC6551_REGISTRY, at('DeviceAccountProxy')]
   // The registry, which mints ioIDs, needs their address in its code: it becomes the minter below.

@@ -48,7 +48,7 @@ abstract contract IdentityFixture is Test {
         );
         projectRegistry = ProjectRegistry(
             _proxy(
-                address(new ProjectRegistry(authority)),
+                address(new ProjectRegistry(authority, address(project))),
                 abi.encodeCall(ProjectRegistry.initialize, (address(project)))
             )
         );

@@ -512,6 +512,14 @@ export const dataKeyRegistryAbi = [
   },
   {
     inputs: [
+      { name: 'owner', type: 'address' },
+      { name: 'caller', type: 'address' },
+    ],
+    name: 'DataKeyRegistry_NoConsent',
+    type: 'error',
+  },
+  {
+    inputs: [
       { name: 'projectId', type: 'uint256' },
       { name: 'device', type: 'address' },
     ],
@@ -2740,7 +2748,14 @@ export const projectAbi = [
 ] as const
 
 export const projectRegistryAbi = [
-  { inputs: [{ name: 'authority_', type: 'address' }], stateMutability: 'nonpayable', type: 'constructor' },
+  {
+    inputs: [
+      { name: 'authority_', type: 'address' },
+      { name: 'project_', type: 'address' },
+    ],
+    stateMutability: 'nonpayable',
+    type: 'constructor',
+  },
   { inputs: [{ name: 'authority', type: 'address' }], name: 'AccessManagedInvalidAuthority', type: 'error' },
   {
     inputs: [
@@ -2757,6 +2772,7 @@ export const projectRegistryAbi = [
   { inputs: [], name: 'FailedCall', type: 'error' },
   { inputs: [], name: 'InvalidInitialization', type: 'error' },
   { inputs: [], name: 'NotInitializing', type: 'error' },
+  { inputs: [{ name: 'project', type: 'address' }], name: 'ProjectRegistry_OtherProject', type: 'error' },
   { inputs: [{ name: 'value', type: 'uint256' }], name: 'ProjectRegistry_UnexpectedValue', type: 'error' },
   { inputs: [], name: 'UUPSUnauthorizedCallContext', type: 'error' },
   { inputs: [{ name: 'slot', type: 'bytes32' }], name: 'UUPSUnsupportedProxiableUUID', type: 'error' },

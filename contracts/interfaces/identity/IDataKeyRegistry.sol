@@ -4,10 +4,10 @@ pragma solidity ^0.8.28;
 /// @title BabyJubjub data keys of devices, valid by window index.
 /// @dev A data key signs windows of readings inside a circuit. It is bound by both keys: the device's (ECDSA, EIP-712
 /// domain {name: "DataKeyRegistry", version: "1"}, type `BindDataKey(uint256 projectId,address device,uint256 tokenId,
-/// uint256 keyX,uint256 keyY,uint32 fromWindow,uint256 deadline)`) and its own (Schnorr, below). Bindings are kept by
+/// uint256 keyX,uint256 keyY,uint32 fromWindow,uint256 deadline)`) and its own (Schnorr, below), and submitted by the ioID's owner or his relayer. Bindings are kept by
 /// ioID token id and only appended with growing `fromWindow`: past windows never change, and all end with removal.
 /// A key belongs to one identifier for ever, whoever claims it later.
-/// Schnorr: s·Base8 = R + c·A, s < l, c = keccak256(abi.encode(keccak256("trellis.datakey.possession"), chainid, this,
+/// Schnorr: 8·s·Base8 = 8·(R + c·A), s < l, R on the curve, c = keccak256(abi.encode(keccak256("trellis.datakey.possession"), chainid, this,
 /// projectId, device, tokenId, A.x, A.y, fromWindow, deadline, R.x, R.y)) mod l.
 interface IDataKeyRegistry {
     /// @notice Affine point of BabyJubjub (a = 168700, d = 168696) over the bn254 scalar field.
@@ -42,6 +42,9 @@ interface IDataKeyRegistry {
     /// @notice The device signature is not by `signer`.
     error DataKeyRegistry_BadDeviceSignature(address device, address signer);
 
+    /// @notice The caller is neither the ioID's owner nor his relayer (`IIoIDRegistry.setRelayer`).
+    error DataKeyRegistry_NoConsent(address owner, address caller);
+
     /// @notice The Schnorr signature does not prove possession of the key.
     error DataKeyRegistry_BadKeySignature();
 
@@ -54,7 +57,7 @@ interface IDataKeyRegistry {
     /// @notice Bindings start at growing windows.
     error DataKeyRegistry_WindowNotLater(uint32 have, uint32 want);
 
-    /// @notice Binds a data key. Anybody may submit; both signatures bind all of it.
+    /// @notice Binds a data key. The ioID's owner or his relayer submits; both signatures bind all of it.
     /// @param projectId  Project of the device.
     /// @param device  Identifier of the device.
     /// @param key  The data key A.

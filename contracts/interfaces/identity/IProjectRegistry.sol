@@ -6,7 +6,10 @@ interface IProjectRegistry {
     /// @notice v1 let registration carry value and kept it for ever; ours asks for none.
     error ProjectRegistry_UnexpectedValue(uint256 value);
 
-    /// @notice Names the project collection; this contract must be its minter.
+    /// @notice The address is not the collection that the logic was built with.
+    error ProjectRegistry_OtherProject(address project);
+
+    /// @notice Names the project collection, which the logic was built with; this contract must be its minter.
     function initialize(address project_) external;
 
     /// @notice Registers an unnamed hardware project to the caller.

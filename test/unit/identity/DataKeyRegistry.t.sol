@@ -42,9 +42,8 @@ contract DataKeyRegistryTest is IdentityFixture {
     function test_Bind_StoresCommitmentAndKey() public {
         Call memory call = _call(KEY, SECRET, 5);
         uint256 before = gasleft();
-        vm.prank(mallory);
         _bind(call);
-        assertLe(before - gasleft(), 700_000, "gas");
+        assertLe(before - gasleft(), 400_000, "gas");
         uint256 commitment = PoseidonT7.hash(
             [block.chainid, uint160(address(dataKeys)), projectId, uint160(device), call.key.x, call.key.y]
         );
@@ -66,12 +65,35 @@ contract DataKeyRegistryTest is IdentityFixture {
             device,
             device
         );
-        vm.prank(mallory);
-        vm.expectRevert(refusal);
-        _bind(call);
+        // The owner's relayer brings the device's signature; only the owner goes without.
         vm.prank(owner);
+        registry.setRelayer(mallory, true);
+        vm.expectRevert(refusal);
+        _bindAs(mallory, call);
         _bind(call);
         assertTrue(dataKeys.commitmentAt(projectId, id, 0) != 0);
+    }
+
+    function test_Bind_ByRelayer() public {
+        vm.prank(owner);
+        registry.setRelayer(mallory, true);
+        _bindAs(mallory, _call(KEY, SECRET, 0));
+        assertTrue(dataKeys.commitmentAt(projectId, id, 0) != 0);
+    }
+
+    /// @dev With the device's key alone a thief could bind the last window, and every later key would be refused.
+    function test_Bind_RevertWhen_ThiefOfTheDeviceKeyIsAlone() public {
+        Call memory call = _call(KEY, SECRET, type(uint32).max);
+        bytes memory refusal = abi.encodeWithSelector(
+            IDataKeyRegistry.DataKeyRegistry_NoConsent.selector,
+            owner,
+            mallory
+        );
+        vm.expectRevert(refusal);
+        _bindAs(mallory, call);
+        call.deviceSignature = "";
+        vm.expectRevert(refusal);
+        _bindAs(mallory, call);
     }
 
     function test_Bind_RevertWhen_DeviceSignatureIsByAnotherKey() public {
@@ -97,7 +119,6 @@ contract DataKeyRegistryTest is IdentityFixture {
 
     function test_Bind_RevertWhen_DataKeySignedSomethingElse() public {
         Call memory call = _call(KEY, SECRET, 1);
-        vm.startPrank(owner);
         call.deviceSignature = "";
         // Each bound parameter in turn: none may differ from what the data key signed.
         call.fromWindow = 2;
@@ -117,7 +138,6 @@ contract DataKeyRegistryTest is IdentityFixture {
         call.deviceSignature = "";
         (call.keySignature.r.x, call.keySignature.r.y) = Curve.mulBase(NONCE + 1);
         _refused(call);
-        vm.stopPrank();
     }
 
     function test_Bind_RevertWhen_NotAPoint() public {
@@ -234,6 +254,11 @@ contract DataKeyRegistryTest is IdentityFixture {
     }
 
     function _bind(Call memory call) private {
+        _bindAs(owner, call);
+    }
+
+    function _bindAs(address caller, Call memory call) private {
+        vm.prank(caller);
         dataKeys.bind(
             call.projectId,
             call.device,
@@ -253,7 +278,6 @@ contract DataKeyRegistryTest is IdentityFixture {
 
     function _badPoint(Call memory call) private {
         call.deviceSignature = "";
-        vm.prank(owner);
         vm.expectRevert(
             abi.encodeWithSelector(IDataKeyRegistry.DataKeyRegistry_BadPoint.selector, call.key.x, call.key.y)
         );

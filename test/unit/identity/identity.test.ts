@@ -15,6 +15,7 @@ import {
   updateTypes,
 } from '../../../agents/protocol/eip712/identity.ts'
 import { ERC6551_REGISTRY, ERC6551_REGISTRY_CODE_SIZE } from '../../../deploy/canonical/erc6551.ts'
+import { BASEPOINT_FILE, formattedBasepointSource } from '../../../scripts/generate-basepoint.ts'
 import { formattedPoseidonSource, POSEIDON_FILE } from '../../../scripts/generate-poseidon.ts'
 import { readFileSync } from 'node:fs'
 import { deployIdentity, HASH, type IdentitySuite, key, URI } from '../../fixtures/identity.ts'
@@ -150,6 +151,7 @@ describe('identity contracts with real signatures', function () {
       primaryType: 'BindDataKey',
     } as const
     const consent = await device.signTypedData({ ...typed, message: bound })
+    await suite.send(owner, registry, 'setRelayer', [stranger, true])
     await suite.send(stranger, dataKeys, 'bind', [projectId, device.address, point, eighth(point), 3, deadline, consent, signature])
 
     const { buildPoseidon } = (await import('circomlibjs')) as unknown as {
@@ -159,6 +161,11 @@ describe('identity contracts with real signatures', function () {
     const inputs = [binding.chainId, BigInt(dataKeys.address), projectId, BigInt(device.address), point.x, point.y]
     const commitment = await suite.read<bigint>(dataKeys, 'commitmentAt', [projectId, tokenId, 3])
     expect(commitment).to.equal(poseidon.F.toObject(poseidon(inputs)))
+  })
+
+  it('keeps the generated multiples of the base point fresh', async function () {
+    this.timeout(20_000)
+    expect(readFileSync(`${root}/${BASEPOINT_FILE}`, 'utf8')).to.equal(await formattedBasepointSource(root))
   })
 
   it('keeps the generated Poseidon fresh', async function () {
