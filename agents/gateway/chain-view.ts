@@ -7,6 +7,7 @@ import type { Next } from '../kit/lifecycle.ts'
 import { dataKeyRegistryAbi, ioIDAbi, ioIDRegistryAbi, projectStoreAbi } from '../protocol/generated/abi.ts'
 import type { Address, DeviceId, ProjectId, TermsId } from '../protocol/ids.ts'
 import type { Terms } from '../protocol/terms.ts'
+import { WINDOW_INDEX_LIMIT } from '../protocol/window.ts'
 import { BoundedCache } from './bounded-cache.ts'
 
 /** A project with its terms in force. */
@@ -58,8 +59,8 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
   const client = chain.public
   const projects = new BoundedCache<string, ProjectFacts | undefined>(CACHE_ENTRIES)
   const devices = new BoundedCache<string, DeviceFacts>(CACHE_ENTRIES)
-  // A key holds for one window at least; the windows of a device are few between two looks.
-  const dataKeys = new BoundedCache<string, Map<number, Point | undefined>>(CACHE_ENTRIES)
+  // The newest data key of a device, or that it has none, for every window from `from`.
+  const dataKeys = new BoundedCache<string, { from: number; key: Point | undefined }>(CACHE_ENTRIES)
   const retired = new BoundedCache<string, boolean>(CACHE_ENTRIES)
   let seen: { block: bigint; hash: ViemHex } | undefined
   // An answer asked for before a change may arrive after the change was seen: it is given out but not kept.
@@ -87,6 +88,16 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
     return logs.length > 0
   }
 
+  const keyAt = async (device: DeviceId, window: number): Promise<{ key: Point; commitment: bigint }> => {
+    const [key, commitment] = await client.readContract({
+      address: contracts.dataKeyRegistry,
+      abi: dataKeyRegistryAbi,
+      functionName: 'keyAt',
+      args: [device, window],
+    })
+    return { key, commitment }
+  }
+
   return {
     project: (project) =>
       read(projects, project.toString(), async () => {
@@ -111,19 +122,14 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
       }),
 
     async dataKey(device, window) {
-      const known = await read(dataKeys, device, async () => new Map<number, Point | undefined>())
-      if (known.has(window)) return known.get(window)
-      const args = [device, window] as const
-      const [key, commitment] = await client.readContract({
-        address: contracts.dataKeyRegistry,
-        abi: dataKeyRegistryAbi,
-        functionName: 'keyAt',
-        args,
-      })
-      const found = commitment === 0n ? undefined : key
-      if (known.size >= 256) known.clear()
-      known.set(window, found)
-      return found
+      const known = dataKeys.get(device)
+      if (known !== undefined && window >= known.from) return known.key
+      const asked = generation
+      const [found, newest] = await Promise.all([keyAt(device, window), keyAt(device, WINDOW_INDEX_LIMIT - 1)])
+      const key = found.commitment === 0n ? undefined : found.key
+      // Keys follow each other by window and none comes back: when the last window has the same one, so have all between.
+      if (asked === generation && found.commitment === newest.commitment) dataKeys.set(device, { from: window, key })
+      return key
     },
 
     isRetired: (key) =>

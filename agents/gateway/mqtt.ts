@@ -11,6 +11,7 @@ import type { Logger } from '../kit/log.ts'
 import { ackTopic, encodeAck, parseTopic } from '../protocol/ack.ts'
 import { ENVELOPE_MAX_BYTES, parseEnvelope } from '../protocol/envelope.ts'
 import { portBusy } from './errors.ts'
+import { gatheredWrites } from './gathered-writes.ts'
 import type { Intake } from './intake.ts'
 import type { GatewayMetrics } from './metrics.ts'
 import { MqttGuard, OVERSIZE_MARKER } from './mqtt-guard.ts'
@@ -111,7 +112,7 @@ export async function startMqtt(
     const end = (): void => void socket.destroy()
     guard.once('error', end)
     socket.once('error', end)
-    broker.handle(Duplex.from({ readable: socket.pipe(guard), writable: socket }))
+    broker.handle(Duplex.from({ readable: socket.pipe(guard), writable: gatheredWrites(socket) }))
   })
   await listen(server, hostname, port)
   const bound = (server.address() as AddressInfo).port

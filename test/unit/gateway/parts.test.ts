@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Parts of the gateway: packet guard, cache, signature verifier, chain view, ledger. */
 import { randomBytes } from 'node:crypto'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import type { Writable } from 'node:stream'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { hexToBytes, toHex } from 'viem'
 import { BoundedCache } from '../../../agents/gateway/bounded-cache.ts'
 import { createChainView } from '../../../agents/gateway/chain-view.ts'
+import { gatheredWrites } from '../../../agents/gateway/gathered-writes.ts'
 import { openLedger } from '../../../agents/gateway/ledger.ts'
 import { MqttGuard, OVERSIZE_MARKER } from '../../../agents/gateway/mqtt-guard.ts'
 import { createSignatureVerifier } from '../../../agents/gateway/signatures.ts'
@@ -67,6 +70,41 @@ describe('gateway/mqtt-guard', () => {
   })
 })
 
+describe('gateway/gathered-writes', () => {
+  let server: Server
+  beforeEach(async () => {
+    server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  })
+  afterEach(() => void server.close())
+
+  const joined = async (): Promise<{ writer: Writable; client: Socket }> => {
+    const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
+    const client = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' })
+    const socket = await accepted
+    socket.resume()
+    return { writer: gatheredWrites(socket), client }
+  }
+
+  it('sends everything in order, more than the buffers of a socket take, and ends with its writer', async () => {
+    const { writer, client } = await joined()
+    const sent = Array.from({ length: 1_024 }, (_, i) => Buffer.alloc(4_096, i % 251))
+    for (const chunk of sent) writer.write(chunk)
+    writer.end()
+    const received: Buffer[] = []
+    for await (const chunk of client) received.push(chunk as Buffer)
+    expect(Buffer.concat(received).equals(Buffer.concat(sent))).to.equal(true)
+  })
+
+  it('dies with its socket', async () => {
+    const { writer, client } = await joined()
+    const closed = new Promise((resolve) => writer.once('close', resolve))
+    client.destroy()
+    await closed
+    expect(writer.destroyed).to.equal(true)
+  })
+})
+
 describe('gateway/bounded-cache', () => {
   it('never holds more than its limit, and lets the oldest go', () => {
     const cache = new BoundedCache<number, string>(2)
@@ -102,6 +140,20 @@ describe('gateway/signatures', () => {
     expect(await verifier.verify(signer, digest, es256kSign(keysOf('old').identity, digest))).to.equal('retired')
   })
 
+  it('recovers a key once for all messages that come before it is known, and asks no registry for that', async () => {
+    const asked: Address[] = []
+    const isRetired = async (key: Address): Promise<boolean> => asked.push(key) === 0
+    for (let turn = 0; turn < 8; turn++) {
+      // About half of all signatures recover to the other key first.
+      const message = randomBytes(32)
+      const verifier = createSignatureVerifier({ isRetired, recoveriesPerSecond: 1, now: () => 0 })
+      const signature = es256kSign(identity, message)
+      const verdicts = await Promise.all(Array.from({ length: 4 }, () => verifier.verify(signer, message, signature)))
+      expect(verdicts).to.deep.equal(['good', 'good', 'good', 'good'])
+    }
+    expect(asked).to.deep.equal([])
+  })
+
   it('pays for a bounded number of unknown keys a second, and for known ones always', async () => {
     let at = 0
     const verifier = createSignatureVerifier({ isRetired: async () => false, recoveriesPerSecond: 2, now: () => at })
@@ -128,16 +180,28 @@ describe('gateway/chain-view', () => {
 
   /** A chain of blocks that are only numbers, whose answers and logs the test writes. */
   const fake = () => {
-    const state = { head: 1, fork: 'a', signer: address as string, calls: 0, logs: [] as { topics: string[] }[], removed: false, checks: 0 }
+    const state = {
+      head: 1,
+      fork: 'a',
+      signer: address as string,
+      calls: 0,
+      logs: [] as { topics: string[] }[],
+      removed: false,
+      checks: 0,
+      rotatesAt: Infinity,
+    }
     const block = (number: bigint): { number: bigint; hash: string } => ({ number, hash: `${state.fork}${number}` })
     const client = {
       getBlock: async ({ blockNumber }: { blockNumber?: bigint } = {}) => block(blockNumber ?? BigInt(state.head)),
       getLogs: async ({ args }: { args?: unknown }) => (args === undefined ? state.logs : state.removed ? [{}] : []),
-      readContract: async ({ functionName }: { functionName: string }) => {
+      readContract: async ({ functionName, args }: { functionName: string; args: readonly unknown[] }) => {
         state.calls += 1
         if (functionName === 'signerOf') return state.signer
         if (functionName === 'deviceProject') return project
-        if (functionName === 'keyAt') return [{ x: 1n, y: 2n }, state.signer === address ? 5n : 0n]
+        if (functionName === 'keyAt') {
+          if (state.signer !== address) return [{ x: 0n, y: 0n }, 0n]
+          return Number(args[1]) < state.rotatesAt ? [{ x: 1n, y: 2n }, 5n] : [{ x: 3n, y: 4n }, 6n]
+        }
         if (functionName === 'termsVersion') return 0
         return false
       },
@@ -164,6 +228,36 @@ describe('gateway/chain-view', () => {
     await view.follow()
     expect(await view.device(device)).to.have.property('signer', state.signer)
     expect(await view.dataKey(device, 0)).to.equal(undefined)
+  })
+
+  it('asks once for the data key of all windows to come, and again where another key is announced', async () => {
+    const { state, view } = fake()
+    await view.follow()
+    const [old, fresh] = [
+      { x: 1n, y: 2n },
+      { x: 3n, y: 4n },
+    ]
+    expect(await view.dataKey(device, 7)).to.deep.equal(old)
+    const { calls } = state
+    expect(await view.dataKey(device, 8)).to.deep.equal(old)
+    expect(await view.dataKey(device, 2 ** 32 - 1)).to.deep.equal(old)
+    expect(state.calls).to.equal(calls)
+    expect(await view.dataKey(device, 6)).to.deep.equal(old)
+    expect(state.calls).to.be.greaterThan(calls)
+
+    state.rotatesAt = 10
+    state.head = 2
+    state.logs = [{ topics: ['0x00', `0x${'0'.repeat(63)}7`, `0x${device.slice(2).padStart(64, '0')}`] }]
+    await view.follow()
+    for (const [window, key] of [
+      [8, old],
+      [9, old],
+      [10, fresh],
+      [11, fresh],
+      [9, old],
+      [10, fresh],
+    ] as const)
+      expect(await view.dataKey(device, window)).to.deep.equal(key)
   })
 
   it('forgets everything when blocks that it saw are gone, and checks that the chain is the same', async () => {
