@@ -9,15 +9,30 @@ import type { ProverConfig } from './config.ts'
 /** The one program that takes a `WindowClaim`. */
 const WINDOW_PROGRAM = keccak256(toBytes('sensing/window/1'))
 
-/** @throws TrellisError CIRCUITS_MISSING when the circuits are not built */
-export async function openBackend({ artifactsFolder }: Pick<ProverConfig, 'artifactsFolder'>): Promise<ProverBackend> {
-  const circom = createCircomBackend({ artifactsFolder })
+/**
+ * A process per proof that may be made at once, each in one thread; they load their keys while the rest of the service starts.
+ * @throws TrellisError CIRCUITS_MISSING when the circuits are not built
+ */
+export async function openBackend({
+  artifactsFolder,
+  concurrency,
+}: Pick<ProverConfig, 'artifactsFolder' | 'concurrency'>): Promise<ProverBackend> {
+  const pool = Array.from({ length: concurrency }, () => ({ circom: createCircomBackend({ artifactsFolder }), busy: 0 }))
+  for (const { circom } of pool) circom.warm()
   return {
-    programs: [...circom.programs],
+    programs: [...pool[0]!.circom.programs],
     async prove(claim, signal) {
-      const { proof, publicSignals } = await circom.prove(WINDOW_PROGRAM, windowInput(claim), signal)
-      return { proof: proof.map(BigInt), publicSignals: publicSignals.map(BigInt) }
+      const place = pool.reduce((best, each) => (each.busy < best.busy ? each : best))
+      place.busy += 1
+      try {
+        const { proof, publicSignals } = await place.circom.prove(WINDOW_PROGRAM, windowInput(claim), signal)
+        return { proof: proof.map(BigInt), publicSignals: publicSignals.map(BigInt) }
+      } finally {
+        place.busy -= 1
+      }
     },
-    close: () => circom.close(),
+    async close() {
+      await Promise.all(pool.map(({ circom }) => circom.close()))
+    },
   }
 }

@@ -20,10 +20,30 @@ export interface ProverModules extends ClaimModules {
   work: Work
   log: Logger
   metrics: ProverMetrics
-  /** Tasks being proved by this process. */
+  /** Tasks that this process proves, or has prepared to be proved next. */
   running: Set<Hex>
+  /** Where proofs are made, `concurrency` at once. */
+  places: Places
   wake: { prove: () => void; deliver: () => void; lease: () => void }
   now: () => number
+}
+
+export type Places = <T>(work: () => Promise<T>) => Promise<T>
+
+/** Lets `free` works run at once, in the order they came. */
+export function createPlaces(free: number): Places {
+  const waiting: (() => void)[] = []
+  return async (work) => {
+    if (free > 0) free -= 1
+    else await new Promise<void>((resolve) => waiting.push(resolve))
+    try {
+      return await work()
+    } finally {
+      const next = waiting.shift()
+      if (next === undefined) free += 1
+      else next()
+    }
+  }
 }
 
 /** Asks for as many tasks as there is room for; the coordinator holds the request while it has none. */
@@ -40,13 +60,13 @@ export async function leasePass(modules: ProverModules, signal: AbortSignal): Pr
   return 'again'
 }
 
-/** Starts proofs in the free places and waits for one of them to end. */
+/** Starts what is leased: prefetched tasks are compared with the chain and then wait for a free place, so that no place waits for them. */
 export async function provePass(modules: ProverModules, signal: AbortSignal): Promise<Next> {
   const { config, work, running, wake, metrics } = modules
   const counts = work.counts()
   for (const state of ['leased', 'proven', 'failed'] as const) metrics.waiting.set({ state }, counts[state])
   const waiting = work.leased().filter((task) => !running.has(task.taskId))
-  for (const task of waiting.slice(0, config.concurrency - running.size)) {
+  for (const task of waiting.slice(0, config.concurrency + config.prefetch - running.size)) {
     running.add(task.taskId)
     void proveTask(modules, task, signal).finally(() => {
       running.delete(task.taskId)
@@ -62,13 +82,14 @@ const retryMs = 1_000
 
 /** One task to its end on disk: proven, failed, or dropped because the chain says that it is not ours. Never rejects. */
 export async function proveTask(modules: ProverModules, task: LeasedTask, signal: AbortSignal): Promise<void> {
-  const { backend, work, log, metrics, wake, config } = modules
+  const { backend, work, log, metrics, wake, config, places } = modules
   const about = { task: task.taskId, project: task.project, device: task.window.device, window: task.window.index }
   try {
     const claim = await claimOf(modules, task)
-    const end = metrics.proofSeconds.startTimer()
-    const proof = provenSignals(claim, await backend.prove(claim, signal))
-    const seconds = end()
+    const [proof, seconds] = await places(async () => {
+      const end = metrics.proofSeconds.startTimer()
+      return [provenSignals(claim, await backend.prove(claim, signal)), end()] as const
+    })
     work.proven(task.taskId, proof)
     metrics.proofs.inc({ outcome: 'proven' })
     log.info({ ...about, seconds }, 'proven')

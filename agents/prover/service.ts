@@ -18,7 +18,7 @@ import { openBackend } from './backends.ts'
 import { proverConfig, type ProverConfig } from './config.ts'
 import { createCoordinatorClient } from './coordinator-client.ts'
 import { createHeartbeat } from './heartbeat.ts'
-import { deliverPass, leasePass, provePass, type ProverModules } from './loop.ts'
+import { createPlaces, deliverPass, leasePass, provePass, type ProverModules } from './loop.ts'
 import { proverMetrics } from './metrics.ts'
 import { openWork } from './work.ts'
 
@@ -35,6 +35,9 @@ export const createProverService = (openBackend: (config: ProverConfig) => Promi
     async start(config, { log, metrics: registry, signal, fail }) {
       const stack = createStack(log)
       try {
+        // First, for its process loads the keys while this one connects.
+        const backend = await openBackend(config)
+        stack.add('backend', () => backend.close())
         const { deployment, chain } = await connectDeployment(config.chain)
         const account = loadAccount(config.key, { local: deployment.kind === 'local' })
         const prover = account.address.toLowerCase() as Hex
@@ -43,8 +46,6 @@ export const createProverService = (openBackend: (config: ProverConfig) => Promi
         stack.add('lock', () => lock.release())
         const work = openWork(join(folder, 'work.sqlite'))
         stack.add('work', () => work.close())
-        const backend = await openBackend(config)
-        stack.add('backend', () => backend.close())
         const sender = createSender({ chain, account, errors: errorsOf(proverStoreAbi), log })
         stack.add('sender', () => sender.close())
 
@@ -63,6 +64,7 @@ export const createProverService = (openBackend: (config: ProverConfig) => Promi
           log,
           metrics,
           running: new Set(),
+          places: createPlaces(config.concurrency),
           wake: { prove: () => undefined, deliver: () => undefined, lease: () => undefined },
           now: Date.now,
         }

@@ -11,6 +11,8 @@ import { keccak256 } from 'viem'
 import { localProvingKey } from '../../agents/prover/circom/local-setup.ts'
 import { readConstraintSystem } from '../../agents/prover/circom/r1cs.ts'
 import { TrellisError } from '../../agents/protocol/errors.ts'
+import { readSections } from '../../agents/prover/circom/binfile.ts'
+import { Groth16Prover } from '../../agents/prover/circom/groth16.ts'
 import { checkProvingKey, readCeremony } from '../../agents/prover/circom/key-check.ts'
 import type { Ceremony } from '../../deploy/network.ts'
 import { programKeys } from '../../deploy/program-keys.ts'
@@ -76,6 +78,26 @@ describe('circuits: proving keys off local networks', function () {
     await compileHarness('point', librarySources(), 'keys-other')
     const other = fileURLToPath(new URL('../../build/mutants/keys-other/point.r1cs', import.meta.url))
     expect(await reasonsOf(key, { r1cs: other })).to.contain('does not verify against the circuit')
+  })
+
+  it('proves under the key of a ceremony', async () => {
+    const key = readFileSync(await ceremony('used', 3, true))
+    const witness = path('bits.wtns')
+    await snarkjs.wtns.calculate({ in: '178' }, fileURLToPath(new URL('../../build/mutants/keys/bits_js/bits.wasm', import.meta.url)), witness)
+    const curve = await snarkjs.curves.getCurveFromName('bn128', { singleThread: true })
+    const { a, b, c } = new Groth16Prover(curve.tm.code, key).prove(readSections(readFileSync(witness), 'wtns').get(2)!)
+    const text = ([x, y]: readonly [bigint, bigint]): [string, string] => [x.toString(), y.toString()]
+    const proof: snarkjs.Groth16Proof = {
+      pi_a: [...text(a), '1'],
+      pi_b: [text(b[0]), text(b[1]), ['1', '0']],
+      pi_c: [...text(c), '1'],
+      protocol: 'groth16',
+      curve: 'bn128',
+    }
+    const bits = ['0', '1', '0', '0', '1', '1', '0', '1']
+    const verification = await snarkjs.zKey.exportVerificationKey(key)
+    expect(await snarkjs.groth16.verify(verification, bits, proof)).to.equal(true)
+    expect(await snarkjs.groth16.verify(verification, bits.with(0, '1'), proof)).to.equal(false)
   })
 
   it('refuses a key without contributions: delta equals gamma', async () => {

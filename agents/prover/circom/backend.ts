@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-/** Groth16 over circom circuits by snarkjs, in a process of its own that keeps the keys loaded. */
+/** Groth16 over circom circuits, in a process of its own that keeps the keys loaded. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { keccak256, toBytes } from 'viem'
 import { FIELD } from '../../crypto/field.ts'
 import { TrellisError } from '../../protocol/errors.ts'
 import type { WitnessInput } from './input.ts'
-import type { CircuitFiles, ProveRequest, ProveResponse } from './worker.ts'
+import type { CircuitFiles, LoadRequest, ProveRequest, ProveResponse } from './worker.ts'
 
 type ProgramId = `0x${string}`
 
@@ -32,6 +32,9 @@ export interface CircomBackend {
    *   PROVER_STOPPED (retryable), or the signal's reason.
    */
   prove(programId: ProgramId, input: WitnessInput, signal?: AbortSignal): Promise<Proof>
+
+  /** Starts the process and loads the keys, so that the first proof does not wait for that. */
+  warm(): void
 
   /** Whether a proof holds. Malformed words are false. @throws TrellisError PROGRAM_UNKNOWN */
   verify(programId: ProgramId, proof: Proof): Promise<boolean>
@@ -116,6 +119,10 @@ class ForkedBackend implements CircomBackend {
     }
   }
 
+  warm(): void {
+    if (!this.#closed) this.#start()
+  }
+
   async verify(programId: ProgramId, { proof, publicSignals }: Proof): Promise<boolean> {
     const { verificationKey } = this.#circuit(programId)
     const key = JSON.parse(readFileSync(verificationKey, 'utf8')) as snarkjs.VerificationKey
@@ -172,6 +179,8 @@ class ForkedBackend implements CircomBackend {
     child.once('error', (error) => this.#ended(child, error))
     child.once('exit', (code, name) => this.#ended(child, new Error(`the proving process ended with ${name ?? code ?? 'nothing'}`)))
     this.#child = child
+    const load: LoadRequest = { load: [...this.#circuits.values()] }
+    child.send(load)
     return child
   }
 
@@ -184,7 +193,7 @@ class ForkedBackend implements CircomBackend {
     for (const { reject } of lost) reject(stopped('The proving process ended before it answered.', cause))
   }
 
-  /** Ends the work on one proof. Only ending the process stops snarkjs; the others that wait are given to a new one. */
+  /** Ends the work on one proof. Only ending the process stops what computes; the others that wait are given to a new one. */
   #abandon(id: number, reason: unknown): void {
     const pending = this.#pending.get(id)
     if (pending === undefined) return

@@ -26,7 +26,7 @@ import type { WindowProof } from '../../../agents/prover/backend.ts'
 import { windowSignals, type WindowClaim } from '../../../agents/prover/circom/input.ts'
 import { claimOf } from '../../../agents/prover/claim.ts'
 import { proverConfig } from '../../../agents/prover/config.ts'
-import { deliverPass, proveTask, type ProverModules } from '../../../agents/prover/loop.ts'
+import { createPlaces, deliverPass, proveTask, type ProverModules } from '../../../agents/prover/loop.ts'
 import { proverMetrics } from '../../../agents/prover/metrics.ts'
 import { provenSignals } from '../../../agents/prover/signals.ts'
 import { openWork } from '../../../agents/prover/work.ts'
@@ -182,6 +182,7 @@ describe('a prover', () => {
       log: createLog('x', 'silent'),
       metrics: proverMetrics(createMetrics('prover', { defaults: false })),
       running: new Set(),
+      places: createPlaces(1),
       wake: { prove: () => undefined, deliver: () => undefined, lease: () => undefined },
       now: () => 1,
     }
