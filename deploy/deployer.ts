@@ -22,7 +22,13 @@ import {
 } from 'viem'
 import { TrellisError } from '../agents/protocol/errors.ts'
 import { type ArtifactSource, initCode } from './artifacts.ts'
-import { CREATE2_FACTORY, CREATE2_FACTORY_COST, CREATE2_FACTORY_SIGNER, CREATE2_FACTORY_TRANSACTION } from './canonical/erc6551.ts'
+import {
+  CREATE2_FACTORY,
+  CREATE2_FACTORY_CODE,
+  CREATE2_FACTORY_COST,
+  CREATE2_FACTORY_SIGNER,
+  CREATE2_FACTORY_TRANSACTION,
+} from './canonical/erc6551.ts'
 
 /** EIP-1967: keccak256("eip1967.proxy.implementation") - 1. */
 const IMPLEMENTATION_SLOT: Hex = '0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc'
@@ -67,8 +73,22 @@ export class Deployer {
     return this.#sent
   }
 
-  /** Puts the CREATE2 factory on a chain that lacks it. */
+  /**
+   * Puts the CREATE2 factory on a chain that lacks it. Every address that follows says which code is there only as long as this is the real one.
+   * @throws TrellisError FACTORY_REFUSED | FACTORY_STRANGE
+   */
   async placeFactory(): Promise<void> {
+    await this.#ensureFactory()
+    if ((await this.client.getCode({ address: CREATE2_FACTORY })) === CREATE2_FACTORY_CODE) return
+    throw new TrellisError({
+      code: 'FACTORY_STRANGE',
+      message: 'The code at the CREATE2 factory is not the factory’s.',
+      details: { address: CREATE2_FACTORY },
+      next: 'do not deploy on this chain: whoever put that code there decides what is created',
+    })
+  }
+
+  async #ensureFactory(): Promise<void> {
     if (await this.hasCode(CREATE2_FACTORY)) {
       this.#step('CREATE2 factory', false)
       return

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { PublicClient } from 'viem'
 import { z } from 'zod'
+import { isLoopback } from '../agents/kit/deployment.ts'
 import { TrellisError } from '../agents/protocol/errors.ts'
 
 const address = z
@@ -130,11 +131,6 @@ export function parseNetwork(content: unknown, source: string): Network {
     next: `mend ${source} and run again`,
   })
 }
-
-const loopback = new Set(['127.0.0.1', 'localhost', '[::1]'])
-
-/** True for an RPC address that only this machine answers. */
-export const isLoopback = (rpc: string): boolean => loopback.has(new URL(rpc).hostname)
 
 /**
  * "Local network" means all three: kind `local`, a loopback RPC, and a development chain behind it (chain id 31337 and a client

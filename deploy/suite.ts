@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { createPublicClient, createWalletClient, defineChain, http, type LocalAccount, type PublicClient } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
-import { loadAccount } from '../agents/kit/keys.ts'
+import { DEVELOPMENT_MNEMONIC, loadAccount } from '../agents/kit/keys.ts'
 import { TrellisError } from '../agents/protocol/errors.ts'
 import { addressesPath, readAddresses, writeAddresses } from './addresses.ts'
 import { artifactFolder } from './artifacts.ts'
@@ -18,8 +18,6 @@ import { isLocalNetwork, type Network } from './network.ts'
 import { programKeys } from './program-keys.ts'
 import { grantUpgradeRole, handOver } from './roles.ts'
 
-/** The mnemonic that every development chain funds. Public: refused off local networks. */
-export const DEVELOPMENT_MNEMONIC = 'test test test test test test test test test test test junk'
 const repository = join(import.meta.dirname, '..')
 
 export interface SuiteOptions {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `trellis audit`: accepted = settled + pending + refused after acceptance, over ids from the chain and the store; paid = due per wallet. */
-import { createPublicClient, formatUnits, http } from 'viem'
-import { hardhat } from 'viem/chains'
-import { readDeployment } from '../kit/deployment.ts'
+import { formatUnits } from 'viem'
+import { connectDeployment } from '../kit/deployment.ts'
 import { TrellisError } from '../protocol/errors.ts'
 import { check, readBooks } from './local/books.ts'
 import { stateAt } from './local/state.ts'
 import { printer } from './print.ts'
+
+const chainPolicy = { confirmations: 0, pollMs: 150, reorgDepth: 1 }
 
 export async function audit(stateOption: string | undefined, options: { json: boolean }): Promise<void> {
   const state = stateAt(stateOption)
@@ -19,10 +20,12 @@ export async function audit(stateOption: string | undefined, options: { json: bo
       next: 'npm start',
     })
   }
-  const client = createPublicClient({ chain: hardhat, transport: http(`http://127.0.0.1:${record.ports.chain}`), cacheTime: 0 })
+  // Books of another chain would hold no settlement, and nothing that is wrong.
+  const rpcUrl = `http://127.0.0.1:${record.ports.chain}`
+  const { deployment, chain } = await connectDeployment({ rpcUrl, addressesFile: state.addressesFile, ...chainPolicy })
   const books = await readBooks({
-    client,
-    deployment: readDeployment(state.addressesFile),
+    client: chain.public,
+    deployment,
     gatewayUrl: `http://127.0.0.1:${record.ports.gateway}`,
     project: BigInt(record.job.project),
   })

@@ -67,6 +67,7 @@ export function createChainView(chain: ChainClient, deployment: Deployment) {
         { to: programs.address, function: 'verifierOf' },
         client.readContract({ ...programs, functionName: 'verifierOf', args: [programId] }),
       )
+      if (proof.some((word) => BigInt(word) >> 256n !== 0n)) return false
       const words = proof.map(BigInt) as unknown as readonly [bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint]
       const reading = client.readContract({
         address,

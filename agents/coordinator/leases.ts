@@ -18,11 +18,11 @@ export interface LeaseRequest {
 export type Leases = ReturnType<typeof createLeases>
 
 export function createLeases() {
-  const waiters = new Map<Hex, () => void>()
+  const waiters = new Map<Hex, (replaced: boolean) => void>()
   return {
     /** There is work for these provers. */
     wake(provers: Iterable<Hex>): void {
-      for (const prover of provers) waiters.get(prover)?.()
+      for (const prover of provers) waiters.get(prover)?.(false)
     },
     /** At most `max` tasks of a prover; waits up to `longPollMs` for the first. */
     async lease(modules: Modules, { prover, max, holding }: LeaseRequest, signal: AbortSignal): Promise<LeasedTaskJson[]> {
@@ -33,24 +33,25 @@ export function createLeases() {
         const tasks = await leaseNow(modules, prover, max, signal)
         const left = until - modules.now()
         if (tasks.length > 0 || left <= 0 || signal.aborted) return tasks
-        await wait(prover, Math.min(left, 5_000), signal)
+        if (await wait(prover, Math.min(left, 5_000), signal)) return []
       }
     },
   }
 
-  function wait(prover: Hex, ms: number, signal: AbortSignal): Promise<void> {
-    // A second request of the same prover takes the place of the first, which then answers with nothing.
-    waiters.get(prover)?.()
-    if (waiters.size >= maxWaiters) return Promise.resolve()
+  /** True when a later request of the same prover took the place of this one, which then answers with nothing. */
+  function wait(prover: Hex, ms: number, signal: AbortSignal): Promise<boolean> {
+    waiters.get(prover)?.(true)
+    if (waiters.size >= maxWaiters) return Promise.resolve(true)
     return new Promise((resolve) => {
-      const done = (): void => {
+      const done = (replaced: boolean): void => {
         clearTimeout(timer)
-        signal.removeEventListener('abort', done)
+        signal.removeEventListener('abort', aborted)
         if (waiters.get(prover) === done) waiters.delete(prover)
-        resolve()
+        resolve(replaced)
       }
-      const timer = setTimeout(done, ms)
-      signal.addEventListener('abort', done, { once: true })
+      const aborted = (): void => done(false)
+      const timer = setTimeout(aborted, ms)
+      signal.addEventListener('abort', aborted, { once: true })
       waiters.set(prover, done)
     })
   }

@@ -32,8 +32,8 @@ export const service = defineService({
   async start(config, { log, metrics, signal, fail }) {
     const stack = createStack(log)
     try {
-      const { deployment, chain } = await connectDeployment(config.chain)
-      const account = loadAccount(config.key, { local: deployment.kind === 'local' })
+      const { deployment, chain, local } = await connectDeployment(config.chain)
+      const account = loadAccount(config.key, { local })
       const folder = ledgerFolder(config.dataFolder, deployment.genesisHash, addressOf(deployment, 'Router'))
       const ledger = await openLedger({ folder, leaseSeconds: config.leaseSeconds, log })
       stack.add('ledger', () => ledger.close())

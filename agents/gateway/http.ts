@@ -28,20 +28,25 @@ export interface HttpDoorOptions extends EnvelopeDomain {
   projectStore: Address
   /** Base of the URIs of documents, without a slash at its end; read after the server is bound. */
   publicUrl: () => string
+  /** Documents that the store takes. */
+  documentsKept: number
   now?: () => number
 }
 
 export function gatewayRoutes({ intake, ledger, view, metrics }: HttpModules, options: HttpDoorOptions): (app: HttpApp) => void {
-  const { publicUrl, now = Date.now } = options
+  const { publicUrl, documentsKept, now = Date.now } = options
+  const tooLarge = (): Promise<Ack> => intake.refuse('TOO_LARGE', `a request has at most ${BATCH_MAX_BYTES} bytes`)
   return (app) => {
     app.post('/v1/messages', async (c) => {
       const length = Number(c.req.header('content-length') ?? '0')
       if (length > BATCH_MAX_BYTES) {
         // Read and dropped, or the sender would see a broken connection instead of the answer.
         await c.req.raw.body?.pipeTo(new WritableStream())
-        return answer(c, await intake.refuse('TOO_LARGE', `a request has at most ${BATCH_MAX_BYTES} bytes`))
+        return answer(c, await tooLarge())
       }
       const text = await c.req.text()
+      // A request in chunks does not say its length beforehand.
+      if (Buffer.byteLength(text) > BATCH_MAX_BYTES) return answer(c, await tooLarge())
       if (!text.trimStart().startsWith('[')) return answer(c, await intake.accept(text, { name: 'http' }))
       let batch: unknown
       try {
@@ -111,7 +116,7 @@ export function gatewayRoutes({ intake, ledger, view, metrics }: HttpModules, op
       if (length > DOCUMENT_MAX_BYTES) throw new TrellisError({ code: 'TOO_LARGE', message: 'A DID document has at most 16 kB.' })
       const body = await c.req.text()
       const { hash } = readDocument(body)
-      if (!(await ledger.addDocument(hash, body, now()))) throw overloaded('The store of documents', DOCUMENT_MAX_BYTES)
+      if (!(await ledger.addDocument(hash, body, now()))) throw overloaded('The store of documents', documentsKept)
       metrics.documents.inc()
       return c.json({ hash, uri: `${publicUrl()}/v1/documents/${hash}` }, 201)
     })

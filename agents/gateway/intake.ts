@@ -23,7 +23,7 @@ import {
   type WindowEnvelope,
 } from '../protocol/envelope.ts'
 import { scale } from '../protocol/fixed-point.ts'
-import { type Address, channelIdOf } from '../protocol/ids.ts'
+import { type Address, channelIdOf, projectId } from '../protocol/ids.ts'
 import { clockOf, type Terms } from '../protocol/terms.ts'
 import { decodeDataSignature, openWindow, readingsRoot, rootToHex, windowMessage, type WindowReading } from '../protocol/window.ts'
 import { BoundedCache } from './bounded-cache.ts'
@@ -276,14 +276,24 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
       overloaded += 1
       return ack
     }
+    const counted = await projectOf(project)
     await ledger
-      .commit((writes) => keepRefusal(writes, project, ack))
+      .commit((writes) => keepRefusal(writes, project, counted, ack))
       .catch((error: unknown) => log.error({ err: error }, 'a refusal was not kept'))
     return ack
   }
 
-  const keepRefusal = (writes: LedgerWrites, project: string, ack: Ack): void => {
-    writes.addRefusal(project, ack, now())
+  /** A project as refusals are counted by it: '' for one that the chain does not know, or strangers would fill the disk with counts of their own. */
+  const projectOf = async (named: string): Promise<string> => {
+    try {
+      return named !== '' && (await view.project(projectId(named))) !== undefined ? named : ''
+    } catch {
+      return ''
+    }
+  }
+
+  const keepRefusal = (writes: LedgerWrites, project: string, counted: string, ack: Ack): void => {
+    writes.addRefusal(project, ack, now(), counted)
     flushOverloaded(writes)
   }
 

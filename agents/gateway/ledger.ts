@@ -160,7 +160,8 @@ export interface LedgerWrites {
   windowDigest(device: DeviceState, index: number): Uint8Array | undefined
   addReading(device: DeviceState, reading: ReadingRecord, receivedAt: number): void
   addWindow(project: string, deviceName: string, device: DeviceState, window: WindowRecord, lastTime: number, receivedAt: number): void
-  addRefusal(project: string, ack: Ack, at: number): void
+  /** `counted` is the project that the refusal counts for: '' where the one that the message names is nobody's. */
+  addRefusal(project: string, ack: Ack, at: number, counted?: string): void
   countRefusals(project: string, reason: RefusalCode, count: number): void
 }
 
@@ -210,7 +211,8 @@ export function openLedger({ dataFolder, genesisHash, deployment, refusalsKept, 
     'select reason, sum(count) count from refusal_counts where ?1 is null or project = ?1 group by reason order by reason',
   )
   const documentOf = db.prepare('select body from documents where hash = ?')
-  const documentCount = db.prepare('select count(*) count from documents')
+  // Counted once: rows carry their documents, so each count reads through all of them.
+  let documents = Number(db.prepare('select count(*) count from documents').get()?.['count'])
   const addDocument = db.prepare('insert into documents (hash, body, received_at) values (?, ?, ?) on conflict do nothing')
 
   return {
@@ -243,8 +245,9 @@ export function openLedger({ dataFolder, genesisHash, deployment, refusalsKept, 
     addDocument: (hash, body, receivedAt) =>
       batcher.submit(() => {
         if (documentOf.get(hash) !== undefined) return true
-        if (Number(documentCount.get()?.['count']) >= documentsKept) return false
+        if (documents >= documentsKept) return false
         addDocument.run(hash, body, receivedAt)
+        documents += 1
         return true
       }),
     document: (hash) => documentOf.get(hash)?.['body'] as string | undefined,
@@ -322,7 +325,7 @@ function prepareWrites(db: DatabaseSync, refusalsKept: number): LedgerWrites {
       const end = firstSequence + lanes.length
       advanceWindow.run(Math.max(end, device.nextSequence), Math.max(lastTime, device.lastTime), end, index + 1, device.id)
     },
-    addRefusal(project, { subject, reason, detail }, at) {
+    addRefusal(project, { subject, reason, detail }, at, counted = project) {
       const { lastInsertRowid } = run(
         addRefusal,
         at,
@@ -334,7 +337,7 @@ function prepareWrites(db: DatabaseSync, refusalsKept: number): LedgerWrites {
         detail,
       )
       forget.run(Number(lastInsertRowid) - refusalsKept)
-      count.run(project, reason, 1)
+      count.run(counted, reason, 1)
     },
     countRefusals: (project, reason, times) => void count.run(project, reason, times),
   }

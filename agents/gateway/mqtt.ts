@@ -3,6 +3,7 @@
  * The MQTT door: a broker in the process (aedes, MQTT 3.1.1). Devices publish on their `up` topic and read answers on their `ack` topic. The broker's
  * own PUBACK says nothing about the disk, so only the acknowledgement on `ack` counts, and QoS 0 is enough in both directions.
  */
+import { randomBytes } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { Duplex } from 'node:stream'
@@ -31,6 +32,8 @@ export interface MqttDoor {
 
 /** A topic that nobody may subscribe to. */
 const SINK = 'trellis/received'
+/** Topics that one connection may listen to: a device needs one, a bridge in front of devices one for each. */
+const SUBSCRIPTIONS_MAX = 256
 
 /** Opens the door. @throws TrellisError PORT_BUSY */
 export async function startMqtt(
@@ -41,6 +44,13 @@ export async function startMqtt(
 ): Promise<MqttDoor> {
   const broker = await Aedes.createBroker({
     id: 'trellis-gateway',
+    preConnect(_client, packet, done) {
+      // Nobody proves a client id here: kept, it would let a stranger end a device's connection by its name. No session outlives its connection
+      // either, or strangers would fill the memory with sessions that nobody comes back for.
+      packet.clientId = randomBytes(11).toString('hex')
+      packet.clean = true
+      done(null, true)
+    },
     authorizePublish(client, packet, done) {
       if (client === null) {
         done(null)
@@ -55,10 +65,24 @@ export async function startMqtt(
       done(null)
     },
     authorizeForward: (_client, packet) => (parseTopic(packet.topic)?.direction === 'ack' ? packet : null),
-    authorizeSubscribe(_client, subscription, done) {
+    authorizeSubscribe(client, subscription, done) {
       // Wildcards would let one client read what all others are told. A null subscription is answered with failure 0x80.
-      done(null, parseTopic(subscription.topic)?.direction === 'ack' ? { ...subscription, qos: 0 } : null)
+      const allowed = parseTopic(subscription.topic)?.direction === 'ack' && mayListen(client, subscription.topic)
+      done(null, allowed ? { ...subscription, qos: 0 } : null)
     },
+  })
+
+  const topics = new WeakMap<Client, Set<string>>()
+  const mayListen = (client: Client | null, topic: string): boolean => {
+    if (client === null) return true
+    const own = topics.get(client) ?? new Set()
+    topics.set(client, own)
+    if (own.size >= SUBSCRIPTIONS_MAX && !own.has(topic)) return false
+    own.add(topic)
+    return true
+  }
+  broker.on('unsubscribe', (unsubscribed, client) => {
+    for (const topic of unsubscribed) topics.get(client)?.delete(topic)
   })
 
   const receive = async (client: Client, topic: string, payload: Buffer): Promise<void> => {

@@ -86,7 +86,7 @@ export async function startGateway(
       metrics: registry,
       ready: chain.ready,
       bodyLimitBytes: 4 << 20,
-      routes: gatewayRoutes({ intake, ledger, view, metrics }, { ...domain, publicUrl: () => base.replace(/\/$/, '') }),
+      routes: gatewayRoutes({ intake, ledger, view, metrics }, { ...domain, documentsKept, publicUrl: () => base.replace(/\/$/, '') }),
     })
     stack.add('http', () => http.close())
     base ||= http.url

@@ -51,12 +51,23 @@ export function addressOf(deployment: Deployment, name: string): `0x${string}` {
   })
 }
 
-/** Reads the addresses file and connects to its chain. @throws what `readDeployment` and `connectChain` throw */
+const loopback = new Set(['127.0.0.1', 'localhost', '[::1]'])
+
+/** True for an RPC address that only this machine answers. */
+export const isLoopback = (rpcUrl: string): boolean => loopback.has(new URL(rpcUrl).hostname)
+
+/** Two of the three marks of a local network; the third, the genesis that the deployment was made on, is checked when its chain is connected. */
+export const isLocal = ({ kind }: Pick<Deployment, 'kind'>, rpcUrl: string): boolean => kind === 'local' && isLoopback(rpcUrl)
+
+/**
+ * Reads the addresses file and connects to its chain. `local` allows bare and public development keys, so it takes all three marks of a local network.
+ * @throws what `readDeployment` and `connectChain` throw */
 export async function connectDeployment(
   config: { rpcUrl: string; addressesFile: string } & ChainPolicy,
-): Promise<{ deployment: Deployment; chain: ChainClient }> {
+): Promise<{ deployment: Deployment; chain: ChainClient; local: boolean }> {
   const deployment = readDeployment(config.addressesFile)
   const { rpcUrl, confirmations, pollMs, reorgDepth } = config
   const { chainId, genesisHash } = deployment
-  return { deployment, chain: await connectChain({ rpcUrl, chainId, genesisHash, confirmations, pollMs, reorgDepth }) }
+  const chain = await connectChain({ rpcUrl, chainId, genesisHash, confirmations, pollMs, reorgDepth })
+  return { deployment, chain, local: isLocal(deployment, rpcUrl) }
 }

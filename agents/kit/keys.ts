@@ -109,10 +109,11 @@ function keystoreJson(text: string): unknown {
   }
 }
 
-/** Accounts of the mnemonic that every Ethereum development node ships with. */
+/** The mnemonic whose accounts every development chain funds. Public: refused off local networks. */
+export const DEVELOPMENT_MNEMONIC = 'test test test test test test test test test test test junk'
+
 function developmentAddresses(): Set<string> {
-  const mnemonic = 'test test test test test test test test test test test junk'
-  return new Set(Array.from({ length: 20 }, (_, addressIndex) => mnemonicToAccount(mnemonic, { addressIndex }).address))
+  return new Set(Array.from({ length: 20 }, (_, addressIndex) => mnemonicToAccount(DEVELOPMENT_MNEMONIC, { addressIndex }).address))
 }
 
 function keyError(code: string, message: string, file: string, next: string): TrellisError {

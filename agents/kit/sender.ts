@@ -136,8 +136,7 @@ export function createSender(options: SenderOptions): Sender {
         const text = messageOf(error)
         if (/already known|already imported|known transaction/i.test(text)) hashes.push(hash)
         else if (/nonce.*too low|nonce has already been used/i.test(text)) {
-          const mined = await findReceipt(hashes)
-          return mined ?? 'nonce taken'
+          return await ours(hashes, request)
         } else if (/underpriced|fee too low|replacement/i.test(text)) {
           log.debug({ nonce, send }, 'a transaction with this nonce is in the pool already; its fee must be beaten')
         } else {
@@ -150,7 +149,7 @@ export function createSender(options: SenderOptions): Sender {
       }
       const receipt = await waitForReceipt(hashes)
       if (receipt !== null) return done(receipt, request)
-      if ((await count('latest')) > nonce) return (await findReceipt(hashes)) ?? 'nonce taken'
+      if ((await count('latest')) > nonce) return await ours(hashes, request)
       fees = {
         maxFeePerGas: (fees.maxFeePerGas * feeStep) / 100n + 1n,
         maxPriorityFeePerGas: (fees.maxPriorityFeePerGas * feeStep) / 100n + 1n,
@@ -188,6 +187,12 @@ export function createSender(options: SenderOptions): Sender {
       }
     }
     return null
+  }
+
+  /** The nonce is used: by one of our own transactions, or by somebody else's. */
+  const ours = async (hashes: readonly Hex[], request: Request): Promise<TransactionReceipt | 'nonce taken'> => {
+    const mined = await findReceipt(hashes)
+    return mined === null ? 'nonce taken' : done(mined, request)
   }
 
   /** The receipt of a success; a reverted one is replayed on its parent block to learn why. */

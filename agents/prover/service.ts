@@ -38,8 +38,8 @@ export const createProverService = (openBackend: (config: ProverConfig) => Promi
         // First, for its process loads the keys while this one connects.
         const backend = await openBackend(config)
         stack.add('backend', () => backend.close())
-        const { deployment, chain } = await connectDeployment(config.chain)
-        const account = loadAccount(config.key, { local: deployment.kind === 'local' })
+        const { deployment, chain, local } = await connectDeployment(config.chain)
+        const account = loadAccount(config.key, { local })
         const prover = account.address.toLowerCase() as Hex
         const folder = join(ledgerFolder(config.dataFolder, deployment.genesisHash, addressOf(deployment, 'Router')), prover)
         const lock = lockFolder(folder)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Wallets of devices: the canonical ERC-6551 registry where a chain lacks it, the logic, and the implementation that every wallet clones. */
 import { TrellisError } from '../../agents/protocol/errors.ts'
-import { CREATE2_FACTORY, ERC6551_REGISTRY, ERC6551_REGISTRY_CODE_SIZE, ERC6551_REGISTRY_TRANSACTION_DATA } from '../canonical/erc6551.ts'
+import { CREATE2_FACTORY, ERC6551_REGISTRY, ERC6551_REGISTRY_CODE, ERC6551_REGISTRY_TRANSACTION_DATA } from '../canonical/erc6551.ts'
 import type { Deployer } from '../deployer.ts'
 
 export async function deployWallet(deployer: Deployer): Promise<void> {
@@ -11,13 +11,11 @@ export async function deployWallet(deployer: Deployer): Promise<void> {
     true,
     () => deployer.send({ to: CREATE2_FACTORY, data: ERC6551_REGISTRY_TRANSACTION_DATA }, 'place the ERC-6551 registry'),
   )
-  const code = await deployer.client.getCode({ address: ERC6551_REGISTRY })
-  const size = ((code?.length ?? 2) - 2) / 2
-  if (size !== ERC6551_REGISTRY_CODE_SIZE) {
+  if ((await deployer.client.getCode({ address: ERC6551_REGISTRY })) !== ERC6551_REGISTRY_CODE) {
     throw new TrellisError({
       code: 'ERC6551_REGISTRY_STRANGE',
       message: 'The code at the canonical ERC-6551 registry is not the canonical code.',
-      details: { address: ERC6551_REGISTRY, bytes: size, expected: ERC6551_REGISTRY_CODE_SIZE },
+      details: { address: ERC6551_REGISTRY },
       next: 'do not deploy on this chain: wallets would not be where everybody expects them',
     })
   }

@@ -10,6 +10,7 @@ import { hardhat } from 'viem/chains'
 import { freePort } from '../../agents/cli/local/process.ts'
 import { readDeployment } from '../../agents/kit/deployment.ts'
 import type { TrellisError } from '../../agents/protocol/errors.ts'
+import { CREATE2_FACTORY, ERC6551_REGISTRY } from '../../deploy/canonical/erc6551.ts'
 import { parseNetwork, readNetwork } from '../../deploy/network.ts'
 import { programKeys } from '../../deploy/program-keys.ts'
 import { deploySuite } from '../../deploy/suite.ts'
@@ -48,6 +49,22 @@ describe('deploy', () => {
   })
 
   const network = () => readNetwork('localhost', { rpc })
+
+  it('refuses a chain with other code at the CREATE2 factory, or at the ERC-6551 registry', async function () {
+    this.timeout(60_000)
+    const test = createTestClient({ chain: hardhat, mode: 'hardhat', transport: http(rpc) })
+    for (const [address, code] of [
+      [CREATE2_FACTORY, 'FACTORY_STRANGE'],
+      [ERC6551_REGISTRY, 'ERC6551_REGISTRY_STRANGE'],
+    ] as const) {
+      const clean = await test.snapshot()
+      // As long as the real one, so that its length does not give it away.
+      await test.setCode({ address, bytecode: `0x${'00'.repeat(571)}` })
+      const error = await deploySuite({ network: network(), stateFolder: folder }).catch((thrown: unknown) => thrown)
+      expect(error).to.have.property('code', code)
+      await test.revert({ id: clean })
+    }
+  })
 
   it('goes on where it was killed, at every step, and ends with the same addresses', async function () {
     this.timeout(180_000)

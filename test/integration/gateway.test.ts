@@ -51,6 +51,11 @@ describe('gateway', function () {
     return ack.reason ?? ack.status
   }
   const get = async <T>(path: string): Promise<T> => (await (await fetch(`${gateway.url}${path}`)).json()) as T
+  /** Messages answered so far. */
+  const messages = async (): Promise<number> => {
+    const text = await (await fetch(`${gateway.url}/metrics`)).text()
+    return [...text.matchAll(/^trellis_gateway_messages_total\{.*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0)
+  }
   const accounting = (): Promise<Accounting> => get('/v1/accounting?project=7')
 
   describe('readings', () => {
@@ -310,7 +315,81 @@ describe('gateway', function () {
     })
   })
 
+  describe('over MQTT, from strangers', () => {
+    const connect = (options: object = {}): Promise<MqttClient> =>
+      connectAsync(gateway.mqttUrl, { protocolVersion: 4, reconnectPeriod: 0, ...options })
+    const some = (n: number): DeviceId => `0x${n.toString(16).padStart(40, '0')}` as DeviceId
+
+    it('does not let one end the connection of another by taking its client id', async () => {
+      const clientId = `trellis-${device.publicKeys.device}`
+      const first = await connect({ clientId })
+      let ended = false
+      first.on('close', () => (ended = true))
+      const second = await connect({ clientId })
+      await first.subscribeAsync(ackTopic(project, device.publicKeys.device))
+      const answered = new Promise<string>((resolve) => first.on('message', (_, payload) => resolve(parseAck(payload)!.status)))
+      first.publish(upTopic(project, device.publicKeys.device), encodeEnvelope(readingAt(device, 0)))
+      expect(await answered).to.equal('accepted')
+      expect(ended).to.equal(false)
+      await Promise.all([first.endAsync(true), second.endAsync(true)])
+    })
+
+    it('keeps no session that outlives its connection', async () => {
+      const options = { clientId: 'one', clean: false }
+      const before = await connect(options)
+      await before.subscribeAsync(ackTopic(project, device.publicKeys.device), { qos: 1 })
+      await before.endAsync(true)
+      const after = await connect(options)
+      let heard = 0
+      after.on('message', () => (heard += 1))
+      expect(await send(readingAt(device, 0))).to.equal('accepted')
+      after.publish(upTopic(project, device.publicKeys.device), encodeEnvelope(readingAt(device, 0)))
+      for (let tries = 0; tries < 100 && (await messages()) < 2; tries++) await new Promise((resolve) => setTimeout(resolve, 10))
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      expect(heard).to.equal(0)
+      await after.endAsync(true)
+    })
+
+    it('lets one connection listen to 256 topics, and to another when it leaves one', async () => {
+      const client = await connect()
+      const listen = (n: number): Promise<unknown> => client.subscribeAsync(ackTopic(project, some(n))).catch((error: unknown) => error)
+      await client.subscribeAsync(Array.from({ length: 256 }, (_, n) => ackTopic(project, some(n))))
+      expect(await listen(256)).to.be.an('error')
+      await client.unsubscribeAsync(ackTopic(project, some(7)))
+      expect(await listen(256)).not.to.be.an('error')
+      await client.endAsync(true)
+    })
+
+    it('counts refusals of projects that nobody has together', async () => {
+      const client = await connect()
+      for (const named of ['8', '9', '18446744073709551615', '99999999999999999999', '7'])
+        client.publish(`trellis/v1/${named}/${some(1)}/up`, 'x')
+      const refused = async (query = ''): Promise<unknown> => (await get<Accounting>(`/v1/accounting${query}`)).refused
+      for (let tries = 0; tries < 200; tries++) {
+        if (JSON.stringify(await refused()) === '{"MALFORMED":5}') break
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+      expect(await refused()).to.deep.equal({ MALFORMED: 5 })
+      expect(await refused('?project=7')).to.deep.equal({ MALFORMED: 1 })
+      for (const named of ['8', '9']) expect(await refused(`?project=${named}`), named).to.deep.equal({})
+      await client.endAsync(true)
+    })
+  })
+
   describe('over HTTP', () => {
+    it('refuses a request that is too large in chunks, too', async () => {
+      const batch = `[${new Array(200).fill(`{"v":1,"pad":"${'x'.repeat(4_000)}"}`).join(',')}]`
+      const body = new ReadableStream({
+        start(controller) {
+          controller.enqueue(new TextEncoder().encode(batch))
+          controller.close()
+        },
+      })
+      const response = await fetch(`${gateway.url}/v1/messages`, { method: 'POST', body, duplex: 'half' } as RequestInit)
+      expect(response.status).to.equal(413)
+      expect((await get<Accounting>('/v1/accounting')).refused).to.deep.equal({ TOO_LARGE: 1 })
+    })
+
     it('refuses a megabyte, a batch of 257 and what is not JSON', async () => {
       expect(await post('x'.repeat(1_000_000))).to.deep.include({ status: 413 })
       expect((await post('{')).ack.reason).to.equal('MALFORMED')

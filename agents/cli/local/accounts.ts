@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Accounts of a local run: keys of the public development mnemonic, written to key files for the services that need one. */
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import { bytesToHex, type LocalAccount } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
-import { DEVELOPMENT_MNEMONIC } from '../../../deploy/suite.ts'
+import { DEVELOPMENT_MNEMONIC } from '../../kit/keys.ts'
 import type { LocalState } from './state.ts'
 
 /** Place of each role on the mnemonic; the chain funds the first twenty. 2 is the operator that deploy/networks/localhost.json names. */
@@ -19,6 +19,8 @@ export function keyFileOf(state: LocalState, role: Role): string {
   state.folder('keys')
   const key = mnemonicToAccount(DEVELOPMENT_MNEMONIC, { addressIndex: PLACES[role] }).getHdKey().privateKey
   if (key === null) throw new Error('the development mnemonic has no private key')
-  writeFileSync(file, `${bytesToHex(key)}\n`, { mode: 0o600 })
+  // In one step: half a key file would stop its service for ever.
+  writeFileSync(`${file}.${process.pid}`, `${bytesToHex(key)}\n`, { mode: 0o600 })
+  renameSync(`${file}.${process.pid}`, file)
   return file
 }

@@ -3,12 +3,14 @@
  * The books of a run, kept by ids and read from two sides: what the gateway accepted (its store, over HTTP) and what the chain settled and
  * paid (events). `check` is the equation between them; nothing here trusts the coordinator.
  */
-import { type Address, getAddress, type Hex, parseAbiItem, type PublicClient } from 'viem'
+import { type Address, getAddress, type Hex, parseAbiItem, type PublicClient, zeroAddress } from 'viem'
 import { z } from 'zod'
 import { addressOf, type Deployment } from '../../kit/deployment.ts'
 import { TrellisError } from '../../protocol/errors.ts'
 import { ioIDAbi, projectStoreAbi, routerAbi, taskEscrowAbi, taskManagerAbi, telemetryDappAbi } from '../../protocol/generated/abi.ts'
-import { taskIdOf } from '../../protocol/ids.ts'
+import { channelIdOf, taskIdOf } from '../../protocol/ids.ts'
+import { openTaskRecord } from '../../protocol/task-record.ts'
+import { lanesFromHex, openWindow, readingsRoot, rootToHex } from '../../protocol/window.ts'
 
 const hex = z.string().transform((text) => text.toLowerCase() as Hex)
 
@@ -20,6 +22,9 @@ const windowSchema = z.object({
   index: z.number().int(),
   firstSequence: z.string(),
   count: z.number().int(),
+  firstTime: z.string(),
+  channel: z.string(),
+  lanes: z.string(),
 })
 
 const pageSchema = z.object({ items: z.array(windowSchema), next: z.number().nullable() })
@@ -32,13 +37,21 @@ const accountingSchema = z.object({
 })
 
 export type GatewayAccounting = z.output<typeof accountingSchema>
-export type GatewayWindow = z.output<typeof windowSchema>
+type StoredWindow = z.output<typeof windowSchema>
+export type GatewayWindow = Pick<StoredWindow, 'cursor' | 'root' | 'project' | 'device' | 'index' | 'firstSequence' | 'count'> & {
+  /** The readings that the store holds hash to the root that it gives. */
+  intact: boolean
+}
 
 export interface SettledWindow {
   taskId: Hex
   device: Address
   window: number
   count: number
+  /** Readings that the dapp recorded for this window; null where it recorded none. */
+  recorded: number | null
+  /** What the escrow paid for this task, one amount for each payment. */
+  payments: bigint[]
   above: number
   max: number
   firstTime: bigint
@@ -101,21 +114,46 @@ export const readAccounting = (gatewayUrl: string, project: bigint): Promise<Gat
   get(`${gatewayUrl}/v1/accounting?project=${project}`, accountingSchema)
 
 async function readWindows(gatewayUrl: string, project: bigint): Promise<GatewayWindow[]> {
-  const all: GatewayWindow[] = []
+  const all: StoredWindow[] = []
   for (let after = 0; ;) {
     const { items, next } = await get(`${gatewayUrl}/v1/projects/${project}/windows?after=${after}&limit=500`, pageSchema)
     all.push(...items)
     const last = items.at(-1)
-    if (last === undefined) return all
+    if (last === undefined) return all.map((window) => ({ ...window, intact: isIntact(window) }))
     after = next ?? last.cursor
   }
 }
 
-/** Reads everything at once. Settlement goes on meanwhile: the chain is read after the gateway, so that nothing settled looks unknown. */
+/** The task, and with it the pay, hangs on the root: readings that do not hash to it are not the ones that were proven. */
+function isIntact({ root, firstSequence, firstTime, channel, lanes: hexLanes, count }: StoredWindow): boolean {
+  const lanes = lanesFromHex(hexLanes)
+  if (lanes?.length !== count) return false
+  const content = { firstSequence: Number(firstSequence), firstTime: Number(firstTime), channel: channelIdOf(channel), lanes }
+  return openWindow(content).ok && rootToHex(readingsRoot(content)) === root
+}
+
+/** Accounting and windows of one moment: a window that came between the two reads would look like a mistake. */
+async function readStore(gatewayUrl: string, project: bigint): Promise<{ accounting: GatewayAccounting; stored: GatewayWindow[] }> {
+  for (let tries = 1; ; tries += 1) {
+    const accounting = await readAccounting(gatewayUrl, project)
+    const stored = await readWindows(gatewayUrl, project)
+    const { windowedReadings } = await readAccounting(gatewayUrl, project)
+    if (windowedReadings === accounting.windowedReadings || tries === STORE_TRIES) return { accounting, stored }
+  }
+}
+const STORE_TRIES = 5
+
+/**
+ * Settlement goes on meanwhile: the chain is read after the gateway, so that nothing settled looks unknown, and as of one block, so that pay and
+ * settlements belong together.
+ */
 export async function readBooks({ client, deployment, gatewayUrl, project }: BooksSource): Promise<Books> {
-  const at = (name: string): { address: Address; fromBlock: bigint } => ({
+  const { accounting, stored } = await readStore(gatewayUrl, project)
+  const toBlock = await client.getBlockNumber()
+  const at = (name: string): EventPlace => ({
     address: addressOf(deployment, name),
     fromBlock: BigInt(deployment.contracts[name]?.block ?? 0),
+    toBlock,
   })
   const [taskManager, router, dapp, escrow, store] = [
     at('TaskManager'),
@@ -124,17 +162,17 @@ export async function readBooks({ client, deployment, gatewayUrl, project }: Boo
     at('TaskEscrow'),
     at('ProjectStore'),
   ]
-  const accounting = await readAccounting(gatewayUrl, project)
-  const stored = await readWindows(gatewayUrl, project)
   const args = { projectId: project }
-  const [assigned, recalled, settledEvents, refused, recorded, alarms] = await Promise.all([
+  const [assigned, recalled, settledEvents, refused, recorded, alarms, paid] = await Promise.all([
     client.getContractEvents({ ...taskManager, abi: taskManagerAbi, eventName: 'TaskAssigned', args }),
     client.getContractEvents({ ...taskManager, abi: taskManagerAbi, eventName: 'TaskRecalled', args }),
     client.getContractEvents({ ...taskManager, abi: taskManagerAbi, eventName: 'TaskSettled', args }),
     client.getContractEvents({ ...router, abi: routerAbi, eventName: 'ItemRefused', args }),
     client.getContractEvents({ ...dapp, abi: telemetryDappAbi, eventName: 'WindowRecorded', args }),
     client.getContractEvents({ ...dapp, abi: telemetryDappAbi, eventName: 'Alarm', args }),
+    client.getContractEvents({ ...escrow, abi: taskEscrowAbi, eventName: 'TaskPaid' }),
   ])
+  const payments = Map.groupBy(paid, (event) => event.args.taskId!)
 
   const chainId = deployment.chainId
   const withTask = stored.map((window) => ({
@@ -162,8 +200,7 @@ export async function readBooks({ client, deployment, gatewayUrl, project }: Boo
       functionName: 'recordOf',
       args: [taskId],
     })
-    // TaskRecord: terms version in 16 bits from bit 238 (contracts/types/Tasks.sol).
-    const version = Number((record >> 238n) & 0xffffn)
+    const version = openTaskRecord(record).termsVersion
     let price = prices.get(version)
     if (price === undefined) {
       const terms = await client.readContract({
@@ -178,9 +215,11 @@ export async function readBooks({ client, deployment, gatewayUrl, project }: Boo
     const known = window === undefined ? undefined : statistics.get(`${window.device}/${window.index}`)
     settled.push({
       taskId,
-      device: getAddress(window?.device ?? '0x0000000000000000000000000000000000000000'),
+      device: getAddress(window?.device ?? zeroAddress),
       window: window?.index ?? -1,
       count: window?.count ?? 0,
+      recorded: known?.count ?? null,
+      payments: (payments.get(taskId) ?? []).map((event) => event.args.devicePay!),
       above: known?.above ?? 0,
       max: known?.max ?? 0,
       firstTime: known?.firstTime ?? 0n,
@@ -202,7 +241,7 @@ export async function readBooks({ client, deployment, gatewayUrl, project }: Boo
     windows: withTask.map((window) => ({ ...window, settled: settledIds.has(window.taskId) })),
     settled,
     alarms: alarms.map(({ args: alarm }) => ({ device: alarm.device!, window: alarm.window!, above: alarm.above!, max: alarm.max! })),
-    wallets: await readWallets(client, deployment, settled, escrow),
+    wallets: await readWallets(client, deployment, stored, settled, escrow),
     assignments: assigned.length,
     recalls: recalled.length,
     refusedItems: refused.map(({ args: item }) => ({ taskId: item.taskId!, reason: item.reason! })),
@@ -211,17 +250,25 @@ export async function readBooks({ client, deployment, gatewayUrl, project }: Boo
   }
 }
 
+interface EventPlace {
+  address: Address
+  fromBlock: bigint
+  toBlock: bigint
+}
+
 const transferEvent = parseAbiItem('event Transfer(address indexed from, address indexed to, uint256 value)')
 
 async function readWallets(
   client: PublicClient,
   deployment: Deployment,
+  stored: readonly GatewayWindow[],
   settled: readonly SettledWindow[],
-  escrow: { address: Address; fromBlock: bigint },
+  escrow: EventPlace,
 ): Promise<WalletBook[]> {
   const token = addressOf(deployment, 'TestToken')
   const ioID = addressOf(deployment, 'IoID')
-  const devices = [...new Set(settled.map(({ device }) => device))].sort()
+  // Devices of the store, also those without a settlement: they are due nothing, so whatever was paid to them is a mistake.
+  const devices = [...new Set(stored.map(({ device }) => getAddress(device)))].sort()
   return Promise.all(
     devices.map(async (device) => {
       const own = settled.filter((window) => window.device === device)
@@ -236,12 +283,14 @@ async function readWallets(
         event: transferEvent,
         args: { from: escrow.address, to: wallet },
         fromBlock: escrow.fromBlock,
+        toBlock: escrow.toBlock,
       })
       const waiting = await client.readContract({
         address: escrow.address,
         abi: taskEscrowAbi,
         functionName: 'credited',
         args: [token, wallet],
+        blockNumber: escrow.toBlock,
       })
       return {
         device,
@@ -292,8 +341,21 @@ export function check(books: Books): Audit {
       .sort((a, b) => (a.from < b.from ? -1 : 1))
     sequences.forEach(({ from }, i) => {
       const before = sequences[i - 1]
-      if (before !== undefined && from < before.to) problems.push(`readings ${from} to ${before.to - 1n} of ${device} lie in two windows`)
+      const end = before?.to ?? 0n
+      if (from < end) problems.push(`readings ${from} to ${end - 1n} of ${device} lie in two windows`)
+      if (from > end) problems.push(`readings ${end} to ${from - 1n} of ${device} lie in no window`)
     })
+  }
+  for (const window of books.windows)
+    if (!window.intact) problems.push(`the readings of window ${place(window)} in the store are not those of its root ${window.root}`)
+  for (const { taskId, window, count: readings, recorded, payments, price } of books.settled) {
+    if (!known.has(taskId)) continue
+    if (recorded !== null && recorded !== readings)
+      problems.push(`task ${taskId} was proven for ${recorded} readings, the store has ${readings} in window ${window}`)
+    if (payments.length !== 1) problems.push(`task ${taskId} was paid ${payments.length} times`)
+    const [amount = 0n] = payments
+    if (payments.length === 1 && amount !== BigInt(readings) * price)
+      problems.push(`task ${taskId} earned ${BigInt(readings) * price} and was paid ${amount}`)
   }
   for (const { wallet, due, paid } of books.wallets) if (due !== paid) problems.push(`wallet ${wallet} is due ${due} and was paid ${paid}`)
 
@@ -306,6 +368,8 @@ export function check(books: Books): Audit {
     refusedAfterAccept: count(refused),
     problems,
   }
+  if (audit.open < 0)
+    problems.push(`the store accounts for ${acceptedReadings} accepted readings, and for ${windowedReadings} of them in windows`)
   if (count(books.windows) !== windowedReadings)
     problems.push(`the store lists ${count(books.windows)} readings in windows, its accounting says ${windowedReadings}`)
   if (audit.accepted !== audit.settled + audit.pending + audit.open + audit.refusedAfterAccept) {

@@ -2,6 +2,7 @@
 /** What a device offers its project's owner: asked of a device process, checked, and as the chain takes it. */
 import { type Address, type Hex, type LocalAccount } from 'viem'
 import { z } from 'zod'
+import { ioIDRegistryDomain, registerTypes } from '../../protocol/eip712/identity.ts'
 import { TrellisError } from '../../protocol/errors.ts'
 import { runOnce } from './child.ts'
 
@@ -72,20 +73,9 @@ export async function signRegistration(
   const { deviceContract, tokenId, user, hash, uri, nonce, deadline } = request
   const device = account.address
   const signature = await account.signTypedData({
-    domain: { name: 'ioIDRegistry', version: '1', chainId: place.chainId, verifyingContract: place.ioIDRegistry },
+    domain: ioIDRegistryDomain(place.chainId, place.ioIDRegistry),
     primaryType: 'Register',
-    types: {
-      Register: [
-        { name: 'deviceContract', type: 'address' },
-        { name: 'tokenId', type: 'uint256' },
-        { name: 'user', type: 'address' },
-        { name: 'device', type: 'address' },
-        { name: 'hash', type: 'bytes32' },
-        { name: 'uri', type: 'string' },
-        { name: 'nonce', type: 'uint256' },
-        { name: 'deadline', type: 'uint256' },
-      ],
-    },
+    types: registerTypes,
     message: { deviceContract, tokenId, user, device, hash, uri, nonce, deadline },
   })
   return { device, deviceContract, tokenId, user, hash, uri, deadline, signature }

@@ -43,6 +43,7 @@ export async function end(ref: ProcessRef, graceMs = 10_000): Promise<void> {
     if (!isRunning(ref)) return
     await pause(50)
   }
+  if (!isRunning(ref)) return
   // Children are leaders of their own group: what they started goes with them.
   signal(-ref.pid, 'SIGKILL')
   signal(ref.pid, 'SIGKILL')

@@ -39,12 +39,19 @@ export interface Summary {
 
 const statesSchema = z.object({ pending: z.number(), states: z.record(z.string(), z.object({ tasks: z.number() })) })
 
-/** How far the coordinator is: tasks pending and settled. Undefined while it does not answer. */
-export async function progressOf(job: Job): Promise<{ pending: number; settled: number } | undefined> {
+/** Tasks of the coordinator; `dead` ones are put aside for good. */
+export interface Progress {
+  pending: number
+  settled: number
+  dead: number
+}
+
+/** How far the coordinator is. Undefined while it does not answer. */
+export async function progressOf(job: Pick<Job, 'coordinatorUrl'>): Promise<Progress | undefined> {
   try {
     const response = await fetch(`${job.coordinatorUrl}/v1/accounting`, { signal: AbortSignal.timeout(2000) })
     const { pending, states } = statesSchema.parse(await response.json())
-    return { pending, settled: states['settled']?.tasks ?? 0 }
+    return { pending, settled: states['settled']?.tasks ?? 0, dead: states['dead']?.tasks ?? 0 }
   } catch {
     return undefined
   }

@@ -3,15 +3,19 @@
 import { addressOf } from '../../kit/deployment.ts'
 import { taskManagerAbi } from '../../protocol/generated/abi.ts'
 import type { Printer } from '../print.ts'
-import { readAccounting } from './books.ts'
+import { type GatewayAccounting, readAccounting } from './books.ts'
 import type { Job } from './job.ts'
-import { progressOf } from './summary.ts'
+import { type Progress, progressOf } from './summary.ts'
 
 const LOOK_MS = 400
 const TELL_MS = 4000
 
 /** Seconds since this process started. */
 export const sinceStart = (): number => Math.round(performance.now()) / 1000
+
+/** Nothing is under way: every accepted reading is in a window, and every window is settled or put aside for good. */
+export const isOver = ({ pending, settled: done, dead }: Progress, accounting: Omit<GatewayAccounting, 'refused'>): boolean =>
+  pending === 0 && done + dead >= accounting.windows && accounting.acceptedReadings === accounting.windowedReadings
 
 /**
  * Resolves when every device is done and every window that the gateway accepted is settled or set aside for good, with the second of the first
@@ -47,8 +51,7 @@ export async function settled(job: Job, print: Printer, signal: AbortSignal): Pr
       print.step(`${accounting.acceptedReadings} readings accepted, ${accounting.windows} windows, ${progress?.settled ?? 0} settled`)
     }
     if (!done || accounting === undefined || progress === undefined) continue
-    if (progress.pending === 0 && progress.settled >= accounting.windows && accounting.acceptedReadings === accounting.windowedReadings)
-      break
+    if (isOver(progress, accounting)) break
   }
   job.seconds['settle'] = Math.round(performance.now() - from) / 1000
   return { firstProof }

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The equation of audit: every way in which the books can be wrong is found, by ids. */
+import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'chai'
 import { type Books, check, type SettledWindow } from '../../../agents/cli/local/books.ts'
+import { isOver } from '../../../agents/cli/local/wait.ts'
+import { reset } from '../../../agents/cli/reset.ts'
 import { score } from '../../../agents/cli/local/summary.ts'
 
 const A = '0x00000000000000000000000000000000000000aa'
@@ -15,6 +20,7 @@ const stored = (n: number, index: number, settled: boolean, count = 64): Books['
   index,
   firstSequence: String(index * 64),
   count,
+  intact: true,
   taskId: id(n),
   settled,
 })
@@ -24,6 +30,8 @@ const settlement = (n: number, window: number, count = 64): SettledWindow => ({
   device: A,
   window,
   count,
+  recorded: count,
+  payments: [BigInt(count) * 10n],
   above: 0,
   max: 0,
   firstTime: 0n,
@@ -79,9 +87,64 @@ describe('cli/local/books', () => {
     }
   })
 
+  it('finds a row of the store that was altered', () => {
+    const [first, second] = [stored(1, 0, true), stored(2, 1, false)]
+    const problems = (change: Partial<Books>): string => check(books(change)).problems.join()
+    expect(problems({ windows: [{ ...first, intact: false }, second] })).to.contain('not those of its root')
+    expect(problems({ windows: [first, { ...second, firstSequence: '70' }] })).to.contain('readings 64 to 69')
+    expect(problems({ windows: [second] })).to.contain('lie in no window')
+    expect(problems({ settled: [{ ...settlement(1, 0), recorded: 63 }] })).to.contain('proven for 63 readings')
+    expect(problems({ accounting: { acceptedReadings: 100, windowedReadings: 128, windows: 2, refused: {} } })).to.contain(
+      'accounts for 100',
+    )
+  })
+
+  it('finds a task that was paid twice, not at all, or another amount, also when its wallet adds up', () => {
+    for (const payments of [[640n, 640n], [], [639n]])
+      expect(check(books({ settled: [{ ...settlement(1, 0), payments }] })).problems.join(), String(payments)).to.contain('paid')
+  })
+
+  it('finds pay of a wallet whose settlements are hidden', () => {
+    const hidden = books({
+      windows: [stored(1, 0, false), stored(2, 1, false)],
+      settled: [],
+      wallets: [{ device: A, wallet: A, windows: 0, readings: 0, due: 0n, paid: 640n }],
+    })
+    expect(check(hidden).problems).to.deep.equal([`wallet ${A} is due 0 and was paid 640`])
+  })
+
   it('finds an accounting that does not agree with the list of windows', () => {
     const short = books({ accounting: { acceptedReadings: 130, windowedReadings: 120, windows: 2, refused: {} } })
     expect(check(short).problems.length).to.be.greaterThan(0)
+  })
+})
+
+describe('cli/local/wait', () => {
+  it('is over when nothing is under way, also when a task was put aside', () => {
+    const accounting = { acceptedReadings: 128, windowedReadings: 128, windows: 2 }
+    expect(isOver({ pending: 0, settled: 2, dead: 0 }, accounting)).to.equal(true)
+    expect(isOver({ pending: 0, settled: 1, dead: 1 }, accounting)).to.equal(true)
+    expect(isOver({ pending: 0, settled: 1, dead: 0 }, accounting)).to.equal(false)
+    expect(isOver({ pending: 1, settled: 2, dead: 0 }, accounting)).to.equal(false)
+    expect(isOver({ pending: 0, settled: 2, dead: 0 }, { ...accounting, acceptedReadings: 130 })).to.equal(false)
+  })
+})
+
+describe('cli/reset', () => {
+  it('removes what a run made, and touches nothing of a folder without a run', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'trellis-reset-'))
+    for (const name of ['keys', 'logs', 'mine']) mkdirSync(join(folder, name))
+    const { log } = console
+    console.log = () => undefined
+    try {
+      await reset(folder)
+      expect(readdirSync(folder)).to.deep.equal(['keys', 'logs', 'mine'])
+      writeFileSync(join(folder, 'run.json'), '{}')
+      await reset(folder)
+    } finally {
+      console.log = log
+    }
+    expect(readdirSync(folder)).to.deep.equal(['mine'])
   })
 })
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Network files: what is checked, and that every error is told at once. */
 import { expect } from 'chai'
+import { isLoopback } from '../../../agents/kit/deployment.ts'
 import { TrellisError } from '../../../agents/protocol/errors.ts'
-import { isLoopback, networkNames, parseNetwork, readNetwork } from '../../../deploy/network.ts'
+import { networkNames, parseNetwork, readNetwork } from '../../../deploy/network.ts'
 
 const local = (): Record<string, unknown> => ({ ...readNetwork('localhost') })
 

@@ -2,7 +2,7 @@
 /** Identity contracts met by real clients: ethers as v1's SDK uses it, viem for the typed forms, and other people's code as oracles. */
 import { expect } from 'chai'
 import { Signature, Wallet } from 'ethers'
-import { type Address, getAddress, type Hex, hexToBytes, size } from 'viem'
+import { type Address, getAddress, type Hex, hexToBytes } from 'viem'
 import { eighth, possessionHash, publicKeyOf, signPossession } from '../../../agents/crypto/index.ts'
 import {
   bindDataKeyTypes,
@@ -14,7 +14,7 @@ import {
   rotateTypes,
   updateTypes,
 } from '../../../agents/protocol/eip712/identity.ts'
-import { ERC6551_REGISTRY, ERC6551_REGISTRY_CODE_SIZE } from '../../../deploy/canonical/erc6551.ts'
+import { ERC6551_REGISTRY, ERC6551_REGISTRY_CODE } from '../../../deploy/canonical/erc6551.ts'
 import { BASEPOINT_FILE, formattedBasepointSource } from '../../../scripts/generate-basepoint.ts'
 import { formattedPoseidonSource, POSEIDON_FILE } from '../../../scripts/generate-poseidon.ts'
 import { readFileSync } from 'node:fs'
@@ -34,7 +34,7 @@ describe('identity contracts with real signatures', function () {
 
   it('places the canonical ERC-6551 registry by its own transactions', async () => {
     const code = (await suite.client.getCode({ address: ERC6551_REGISTRY }))!
-    expect(size(code)).to.equal(ERC6551_REGISTRY_CODE_SIZE)
+    expect(code).to.equal(ERC6551_REGISTRY_CODE)
   })
 
   it('registers a device by the legacy permit of an unchanged ethers client', async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { encryptKeystoreJsonSync, Wallet } from 'ethers'
+import { isLocal } from '../../../agents/kit/deployment.ts'
 import { loadAccount } from '../../../agents/kit/keys.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'trellis-keys-'))
@@ -27,6 +28,13 @@ describe('loadAccount', () => {
     expect(() => loadAccount({ keyFile: source.keyFile }, { local: false }))
       .to.throw()
       .with.property('code', 'KEY_UNREADABLE')
+  })
+
+  it('calls a network local only when its deployment says so and its RPC is on loopback', () => {
+    expect(isLocal({ kind: 'local' }, 'http://127.0.0.1:8545')).to.equal(true)
+    expect(isLocal({ kind: 'local' }, 'http://10.0.0.1:8545')).to.equal(false)
+    expect(isLocal({ kind: 'local' }, 'https://127.0.0.1.example.org')).to.equal(false)
+    expect(isLocal({ kind: 'public' }, 'http://127.0.0.1:8545')).to.equal(false)
   })
 
   it('takes bare keys and development keys on local networks only', () => {

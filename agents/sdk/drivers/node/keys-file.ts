@@ -54,6 +54,8 @@ function createFile(file: string): void {
   const { identity, data } = createKeys((length) => Uint8Array.from(randomBytes(length)))
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const draft = `${file}.${process.pid}`
+  // Left by a kill of a process with the same id, which in a container is every start.
+  rmSync(draft, { force: true })
   const handle = openSync(draft, 'wx', 0o600)
   try {
     writeSync(handle, `${JSON.stringify({ identity: bytesToHex(identity), data: bytesToHex(data) })}\n`)
