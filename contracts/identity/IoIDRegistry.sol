@@ -11,6 +11,7 @@ import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/Signa
 import {IIoID} from "../interfaces/identity/IIoID.sol";
 import {IIoIDRegistry} from "../interfaces/identity/IIoIDRegistry.sol";
 import {IIoIDStore} from "../interfaces/identity/IIoIDStore.sol";
+import {DeviceConsent} from "../libraries/DeviceConsent.sol";
 import {DeviceDid} from "../libraries/DeviceDid.sol";
 import {PackedString} from "../libraries/PackedString.sol";
 import {TypedData} from "../libraries/TypedData.sol";
@@ -43,22 +44,6 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
 
     // keccak256(abi.encode(uint256(keccak256("trellis.storage.IoIDRegistry")) - 1)) & ~bytes32(uint256(0xff))
     bytes32 private constant STORAGE = 0xf3ace51781f6f4198a8a42d14606958a2ee238acead8a93fcb1301ace3d59e00;
-
-    bytes32 private constant DOMAIN_NAME = keccak256("ioIDRegistry");
-    bytes32 private constant PERMIT_TYPE = keccak256("Permit(address owner,uint256 nonce)");
-    bytes32 private constant REGISTER_TYPE = keccak256(
-        "Register(address deviceContract,uint256 tokenId,address user,address device,bytes32 hash,string uri,uint256 nonce,uint256 deadline)"
-    );
-    bytes32 private constant UPDATE_TYPE = keccak256(
-        "Update(address device,bytes32 hash,string uri,uint256 nonce,uint256 deadline)"
-    );
-    bytes32 private constant MIGRATE_TYPE = keccak256(
-        "Migrate(address device,address user,uint256 nonce,uint256 deadline)"
-    );
-    bytes32 private constant REMOVE_TYPE = keccak256("Remove(address device,uint256 nonce,uint256 deadline)");
-    bytes32 private constant ROTATE_TYPE = keccak256(
-        "Rotate(address device,address newSigner,uint256 nonce,uint256 deadline)"
-    );
 
     uint256 private constant U40 = type(uint40).max;
     uint256 private constant ROTATED = 1 << 80;
@@ -139,7 +124,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     ) external payable before(deadline) {
         address device = registration.device;
         uint256 head = _storage().records[device].head;
-        bytes32 digest = _registrationDigest(registration, head & U40, deadline);
+        bytes32 digest = DeviceConsent.register(registration, head & U40, deadline);
         _checkKey(_signer(device, head), digest, deviceSignature);
         _checkConsent(registration.user, digest, userSignature);
         _register(
@@ -168,9 +153,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
         bytes calldata ownerSignature
     ) external before(deadline) {
         (address owner, uint256 head) = _live(device);
-        bytes32 digest = _digest(
-            keccak256(abi.encode(UPDATE_TYPE, device, hash, keccak256(bytes(uri)), head & U40, deadline))
-        );
+        bytes32 digest = DeviceConsent.update(device, hash, uri, head & U40, deadline);
         _checkKey(_signer(device, head), digest, deviceSignature);
         _checkConsent(owner, digest, ownerSignature);
         _update(device, owner, head, hash, uri);
@@ -191,7 +174,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
         bytes calldata ownerSignature
     ) external before(deadline) {
         (address owner, uint256 head) = _live(device);
-        bytes32 digest = _digest(keccak256(abi.encode(MIGRATE_TYPE, device, user, head & U40, deadline)));
+        bytes32 digest = DeviceConsent.migrate(device, user, head & U40, deadline);
         _checkKey(_signer(device, head), digest, deviceSignature);
         _checkConsent(owner, digest, ownerSignature);
         _migrate(device, head, user);
@@ -211,7 +194,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
         bytes calldata ownerSignature
     ) external before(deadline) {
         (address owner, uint256 head) = _live(device);
-        bytes32 digest = _digest(keccak256(abi.encode(REMOVE_TYPE, device, head & U40, deadline)));
+        bytes32 digest = DeviceConsent.remove(device, head & U40, deadline);
         _checkKey(_signer(device, head), digest, deviceSignature);
         _checkConsent(owner, digest, ownerSignature);
         _remove(device, owner, head);
@@ -227,7 +210,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     ) external before(deadline) {
         Storage storage $ = _storage();
         (address owner, uint256 head) = _live(device);
-        bytes32 digest = _digest(keccak256(abi.encode(ROTATE_TYPE, device, newSigner, head & U40, deadline)));
+        bytes32 digest = DeviceConsent.rotate(device, newSigner, head & U40, deadline);
         _checkKey(newSigner, digest, newSignerSignature);
         _checkConsent(owner, digest, ownerSignature);
 
@@ -343,7 +326,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
 
     /// @inheritdoc IIoIDRegistry
     function permitHash(address owner, address device) external view returns (bytes32) {
-        return _permitHash(owner, _storage().records[device].head & U40);
+        return DeviceConsent.permitHash(owner, _storage().records[device].head & U40);
     }
 
     /// @inheritdoc IIoIDRegistry
@@ -353,7 +336,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
 
     /// @inheritdoc IIoIDRegistry
     function DOMAIN_SEPARATOR() public view returns (bytes32) {
-        return TypedData.domain(DOMAIN_NAME);
+        return DeviceConsent.domain();
     }
 
     /// @dev Consents are checked. The device contract is the project's and may call back: it is called last.
@@ -394,7 +377,20 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
         Record storage record = _storage().records[device];
         record.hash = hash;
         record.head = PackedString.write(record.uriTail, _spent(head), URI_LOW, uri);
-        emit UpdateDevice(device, owner, hash, uri);
+        bytes32 topic = UpdateDevice.selector;
+        assembly ("memory-safe") {
+            // UpdateDevice(device, owner, hash, uri): what the compiler makes of `emit` costs some hundred gas more.
+            let free := mload(0x40)
+            mstore(free, owner)
+            mstore(add(free, 32), hash)
+            mstore(add(free, 64), 96)
+            // The last word first, for its zeros behind the end; of an empty string it is the length.
+            let padded := and(add(uri.length, 31), not(31))
+            mstore(add(free, add(96, padded)), 0)
+            mstore(add(free, 96), uri.length)
+            calldatacopy(add(free, 128), uri.offset, uri.length)
+            log2(free, add(128, padded), topic, device)
+        }
     }
 
     function _migrate(address device, uint256 head, address user) private {
@@ -454,8 +450,8 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     }
 
     function _checkPermit(address owner, address device, uint256 head, uint8 v, bytes32 r, bytes32 s) private view {
-        bytes32 structHash = _permitHash(owner, head & U40);
-        _checkSigner(_signer(device, head), TypedData.recover(_digest(structHash), v, r, s));
+        bytes32 digest = DeviceConsent.permit(owner, head & U40);
+        _checkSigner(_signer(device, head), TypedData.recover(digest, v, r, s));
     }
 
     function _checkKey(address key, bytes32 digest, bytes calldata signature) private view {
@@ -477,31 +473,6 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
         else if (!SignatureChecker.isValidSignatureNowCalldata(user, digest, signature)) {
             revert IoIDRegistry_NoConsent(user, msg.sender);
         }
-    }
-
-    function _permitHash(address owner, uint256 nonce) private pure returns (bytes32 hash) {
-        bytes32 kind = PERMIT_TYPE;
-        assembly ("memory-safe") {
-            let free := mload(0x40)
-            mstore(free, kind)
-            mstore(add(free, 32), owner)
-            mstore(add(free, 64), nonce)
-            hash := keccak256(free, 96)
-        }
-    }
-
-    function _registrationDigest(
-        Registration calldata what,
-        uint256 nonce,
-        uint256 deadline
-    ) private view returns (bytes32) {
-        bytes memory head = abi.encode(REGISTER_TYPE, what.deviceContract, what.tokenId, what.user, what.device);
-        return
-            _digest(keccak256(bytes.concat(head, abi.encode(what.hash, keccak256(bytes(what.uri)), nonce, deadline))));
-    }
-
-    function _digest(bytes32 structHash) private view returns (bytes32) {
-        return TypedData.digest(DOMAIN_NAME, structHash);
     }
 
     /// @dev The head after one more nonce; 2^40 of them do not come.

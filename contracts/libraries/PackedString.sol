@@ -24,8 +24,13 @@ library PackedString {
             if (size > MAX_LENGTH) revert PackedString_TooLong(size);
             uint256 room = (256 - low) >> 3;
             for (uint256 i = room; i < size; i += 32) tail[(i - room) >> 5] = bytes32(_word(text, i, size));
-            uint256 fields = head & ((1 << (low - 16)) - 1);
-            return fields | (size << (low - 16)) | ((_word(text, 0, size) >> low) << low);
+            uint256 first;
+            assembly ("memory-safe") {
+                first := calldataload(text.offset)
+            }
+            // A string that ends in the head must not take what lies behind it.
+            uint256 drop = size < room ? 256 - 8 * size : low;
+            return (head & ((1 << (low - 16)) - 1)) | (size << (low - 16)) | ((first >> drop) << drop);
         }
     }
 
@@ -54,7 +59,7 @@ library PackedString {
         return string(out);
     }
 
-    /// @dev 32 bytes of `text` from `from`, zero behind its end.
+    /// @dev 32 bytes of `text` from `from`, which is inside, zero behind its end.
     function _word(string calldata text, uint256 from, uint256 size) private pure returns (uint256 word) {
         unchecked {
             assembly ("memory-safe") {
@@ -63,7 +68,7 @@ library PackedString {
             uint256 left = size - from;
             if (left < 32) {
                 uint256 drop = 256 - 8 * left;
-                word = left == 0 ? 0 : (word >> drop) << drop;
+                word = (word >> drop) << drop;
             }
         }
     }

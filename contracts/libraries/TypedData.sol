@@ -26,11 +26,17 @@ library TypedData {
 
     /// @notice Digest of a struct hash in the domain of `nameHash`.
     function digest(bytes32 nameHash, bytes32 structHash) internal view returns (bytes32 hash) {
-        bytes32 separator = domain(nameHash);
+        (bytes32 domainType, bytes32 version) = (DOMAIN_TYPE, VERSION);
         assembly ("memory-safe") {
             let free := mload(0x40)
+            mstore(free, domainType)
+            mstore(add(free, 32), nameHash)
+            mstore(add(free, 64), version)
+            mstore(add(free, 96), chainid())
+            mstore(add(free, 128), address())
+            hash := keccak256(free, 160)
             mstore(free, hex"1901")
-            mstore(add(free, 2), separator)
+            mstore(add(free, 2), hash)
             mstore(add(free, 34), structHash)
             hash := keccak256(free, 66)
         }

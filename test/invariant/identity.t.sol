@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {IDataKeyRegistry} from "../../contracts/interfaces/identity/IDataKeyRegistry.sol";
 import {IDeviceAccount} from "../../contracts/interfaces/wallet/IDeviceAccount.sol";
+import {BabyJubJub} from "../../contracts/libraries/BabyJubJub.sol";
+import {Curve} from "../solidity/Curve.sol";
 import {IdentityFixture} from "../solidity/IdentityFixture.sol";
 
 /// @dev Owners who register, remove, rotate, migrate and transfer devices of one project, with arguments folded so that calls
@@ -19,9 +22,28 @@ contract IdentityHandler is IdentityFixture {
     mapping(address wallet => uint256) public held;
     uint256 private _keys = 0x100000;
 
+    /// @dev Data keys of which devices bind: few, so that they are asked for again. The secret is the index + 1000.
+    uint256 private constant DATA_KEYS = 6;
+    uint256 private constant EIGHT_INVERSE =
+        2394026564107420727433200628387514462817212225638746351800188703329891451411; // 8^-1 mod l
+    IDataKeyRegistry.Point[] private _dataKeys;
+    IDataKeyRegistry.Point[] private _eighths;
+    IDataKeyRegistry.Point private _r; // of nonce 77
+    mapping(uint256 dataKey => address) private _holderOf;
+    mapping(uint256 id => uint32[]) private _fromWindows;
+    mapping(uint256 id => uint256[]) private _commitments;
+    uint256 private _lastId;
+
     constructor() {
         deployIdentity();
         for (uint256 i = 0; i < DEVICES; ++i) keyOf[device(i)] = 0x5000 + i;
+        for (uint256 i = 0; i < DATA_KEYS; ++i) {
+            (uint256 x, uint256 y) = Curve.mulBase(1000 + i);
+            _dataKeys.push(IDataKeyRegistry.Point(x, y));
+            (x, y) = Curve.mulBase(mulmod(1000 + i, EIGHT_INVERSE, BabyJubJub.ORDER));
+            _eighths.push(IDataKeyRegistry.Point(x, y));
+        }
+        (_r.x, _r.y) = Curve.mulBase(77);
     }
 
     function device(uint256 i) public pure returns (address) {
@@ -38,7 +60,8 @@ contract IdentityHandler is IdentityFixture {
         registry.register(address(deviceNFT), tokenId, identifier, HASH, URI, v, r, s);
         isLive[identifier] = true;
         live.push(identifier);
-        address wallet = ioID.walletOf(ioID.tokenIdOf(identifier));
+        _lastId = ioID.tokenIdOf(identifier);
+        address wallet = ioID.walletOf(_lastId);
         wallets.push(wallet);
         held[wallet] = 1 ether;
         vm.deal(wallet, 1 ether);
@@ -87,6 +110,30 @@ contract IdentityHandler is IdentityFixture {
         (uint8 v, bytes32 r, bytes32 s) = permit(keyOf[identifier], holder, identifier);
         vm.prank(holder);
         registry.migrate(identifier, _owner(who), v, r, s);
+    }
+
+    /// @dev A device's owner binds one of the data keys, at times another device's, at times from a window of before.
+    function bindDataKey(uint256 which, uint256 what, uint32 from) external {
+        (address identifier, address holder) = _any(which);
+        if (identifier == address(0)) return;
+        what %= DATA_KEYS;
+        uint256 id = ioID.tokenIdOf(identifier);
+        uint32[] storage windows = _fromWindows[id];
+        from %= 8 + 4 * uint32(windows.length);
+        bool free = _holderOf[what] == address(0) || _holderOf[what] == identifier;
+        bool later = windows.length == 0 || from > windows[windows.length - 1];
+        IDataKeyRegistry.SchnorrSignature memory signature = _possession(identifier, id, what, from);
+        vm.prank(holder);
+        try
+            dataKeys.bind(projectId, identifier, _dataKeys[what], _eighths[what], from, block.timestamp, "", signature)
+        {
+            assertTrue(free && later, "bound what must not be");
+            _holderOf[what] = identifier;
+            windows.push(from);
+            _commitments[id].push(dataKeys.commitmentAt(projectId, id, from));
+        } catch {
+            assertFalse(free && later, "not bound");
+        }
     }
 
     /// @dev A stranger, an administrator and former owners try every wallet; only the owner takes out.
@@ -170,8 +217,38 @@ contract IdentityHandler is IdentityFixture {
         }
     }
 
+    /// @dev A data key belongs to the identifier that bound it first; every binding ever made still says what it said.
+    function checkDataKeys() external view {
+        for (uint256 i = 0; i < DATA_KEYS; ++i) {
+            assertEq(dataKeys.deviceOfKey(keccak256(abi.encode(_dataKeys[i]))), _holderOf[i], "device of a data key");
+        }
+        for (uint256 id = 1; id <= _lastId; ++id) {
+            uint32[] storage windows = _fromWindows[id];
+            (uint256 count, uint32 newest) = dataKeys.bindings(projectId, id);
+            assertEq(count, windows.length, "bindings");
+            if (count != 0) assertEq(newest, windows[count - 1], "newest");
+            for (uint256 i = 0; i < count; ++i) {
+                uint32 until = i + 1 < count ? windows[i + 1] - 1 : type(uint32).max;
+                assertEq(dataKeys.commitmentAt(projectId, id, windows[i]), _commitments[id][i], "first window");
+                assertEq(dataKeys.commitmentAt(projectId, id, until), _commitments[id][i], "last window");
+            }
+            if (count != 0 && windows[0] != 0) assertEq(dataKeys.commitmentAt(projectId, id, windows[0] - 1), 0);
+        }
+    }
+
     function liveCount() external view returns (uint256) {
         return live.length;
+    }
+
+    function _possession(
+        address identifier,
+        uint256 id,
+        uint256 what,
+        uint32 from
+    ) private view returns (IDataKeyRegistry.SchnorrSignature memory signature) {
+        bytes32 hash = dataKeys.possessionHash(projectId, identifier, id, _dataKeys[what], from, block.timestamp, _r);
+        signature.r = _r;
+        signature.s = addmod(77, mulmod(uint256(hash), 1000 + what, BabyJubJub.ORDER), BabyJubJub.ORDER);
     }
 
     function _any(uint256 which) private view returns (address identifier, address holder) {
@@ -190,24 +267,27 @@ contract IdentityInvariants is IdentityFixture {
 
     function setUp() public {
         handler = new IdentityHandler();
-        bytes4[] memory selectors = new bytes4[](6);
+        bytes4[] memory selectors = new bytes4[](7);
         selectors[0] = IdentityHandler.register.selector;
         selectors[1] = IdentityHandler.remove.selector;
         selectors[2] = IdentityHandler.rotate.selector;
         selectors[3] = IdentityHandler.transfer.selector;
         selectors[4] = IdentityHandler.migrate.selector;
         selectors[5] = IdentityHandler.spend.selector;
+        selectors[6] = IdentityHandler.bindDataKey.selector;
         targetContract(address(handler));
         targetSelector(address(handler), selectors);
     }
 
-    /// @custom:invariant One live ioID per identifier; retired keys stay retired; list = count = live devices, pages end and
-    /// are free of duplicates; nobody but its owner moves what a wallet holds.
+    /// @custom:invariant INV-IDENTITY-1 … 5 of README.md: one live ioID per identifier; retired keys stay retired; list = count = live
+    /// devices, pages end and are free of duplicates; nobody but its owner moves what a wallet holds; a data key has one device,
+    /// and bindings only grow.
     /// forge-config: default.invariant.fail-on-revert = true
     function invariant_IdentityIsConsistent() public view {
         handler.check();
         handler.checkKeys();
         handler.checkWallets();
+        handler.checkDataKeys();
         for (uint256 size = 1; size < 5; ++size) handler.checkPages(size);
     }
 }
