@@ -27,6 +27,7 @@ abstract contract DappBase is IDappBase {
         }
     }
 
-    /// @dev One settled window. It comes exactly once per (project, device, window); windows may come in any order.
+    /// @dev One settled window. It comes at most once per (project, device, window), and after a failure when somebody
+    /// retries; windows may come in any order.
     function _process(address prover, uint256 projectId, bytes32 taskId, WindowResult memory result) internal virtual;
 }

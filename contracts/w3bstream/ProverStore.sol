@@ -75,10 +75,6 @@ contract ProverStore is IProverStore, AccessManagedUpgradeable, UUPSUpgradeable 
     /// @inheritdoc IProverStore
     function heartbeat() external {
         Prover storage p = _caller();
-        address device = _store().devices[msg.sender];
-        if (IIoIDRegistry(ioIDRegistry).signerOf(device) != msg.sender) {
-            revert ProverStore_NotDeviceKey(device, msg.sender);
-        }
         p.heartbeat = uint40(block.timestamp);
         emit Heartbeat(msg.sender);
     }
@@ -247,9 +243,15 @@ contract ProverStore is IProverStore, AccessManagedUpgradeable, UUPSUpgradeable 
         emit Heartbeat(msg.sender);
     }
 
+    /// @dev The caller's own entry, while it is its ioID's key: a key that was rotated because it leaked must not lead fees astray.
     function _caller() private view returns (Prover storage p) {
-        p = _store().provers[msg.sender];
+        Store storage $ = _store();
+        p = $.provers[msg.sender];
         if (p.beneficiary == address(0)) revert ProverStore_NotRegistered(msg.sender);
+        address device = $.devices[msg.sender];
+        if (IIoIDRegistry(ioIDRegistry).signerOf(device) != msg.sender) {
+            revert ProverStore_NotDeviceKey(device, msg.sender);
+        }
     }
 
     function _status(Prover memory p, uint256 ttl) private view returns (Status) {

@@ -330,6 +330,7 @@ contract Router is IRouter, AccessManagedUpgradeable, UUPSUpgradeable, Reentranc
             Settlement memory item = settlements[i];
             if (wallets[i] == address(0)) {
                 bytes memory reason = abi.encodeWithSelector(Router_WindowTaken.selector, item.window);
+                if (batch.firstReason.length == 0) batch.firstReason = reason;
                 emit ItemRefused(batch.projectId, item.taskId, reason);
                 continue;
             }
@@ -337,6 +338,8 @@ contract Router is IRouter, AccessManagedUpgradeable, UUPSUpgradeable, Reentranc
             results[settled] = _resultOf(item, wallets[i], batch.statistics[i]);
             ++settled;
         }
+        // Proven, but every window was paid before under another root: nothing to deliver.
+        if (settled == 0) revert Router_EveryItemRefused(batch.firstReason);
         assembly ("memory-safe") {
             mstore(taskIds, settled)
             mstore(results, settled)

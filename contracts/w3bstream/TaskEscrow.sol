@@ -49,6 +49,8 @@ contract TaskEscrow is ITaskEscrow, ReentrancyGuardTransient {
     /// @inheritdoc ITaskEscrow
     function deposit(uint256 projectId, address token, uint256 amount) external nonReentrant {
         if (amount == 0) revert TaskEscrow_ZeroAmount();
+        // Reverts for a project that does not exist: whoever registered its id later would own the money.
+        IERC721(project).ownerOf(projectId);
         uint256 before = IERC20(token).balanceOf(address(this));
         IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
         uint256 received = IERC20(token).balanceOf(address(this)) - before;
@@ -96,7 +98,10 @@ contract TaskEscrow is ITaskEscrow, ReentrancyGuardTransient {
         unchecked {
             balanceOf[token][projectId] = free - amount;
         }
-        _holds[_key(projectId, token, taskId)] = Hold(sequencer, amount);
+        bytes32 key = _key(projectId, token, taskId);
+        // Should the task manager ever err: a hold is never written over, or its money would be nobody's.
+        if (_holds[key].sequencer != address(0)) revert TaskEscrow_HoldExists(taskId);
+        _holds[key] = Hold(sequencer, amount);
         emit Held(taskId, amount);
         return true;
     }

@@ -3896,6 +3896,7 @@ export const taskEscrowAbi = [
     name: 'TaskEscrow_GasReserve',
     type: 'error',
   },
+  { inputs: [{ name: 'taskId', type: 'bytes32' }], name: 'TaskEscrow_HoldExists', type: 'error' },
   { inputs: [{ name: 'taskId', type: 'bytes32' }], name: 'TaskEscrow_NoHold', type: 'error' },
   {
     inputs: [

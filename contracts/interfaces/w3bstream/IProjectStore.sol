@@ -57,7 +57,8 @@ interface IProjectStore {
     /// @notice The newest terms with another receiver, as a new version. Router only, which checked its caller.
     function setReceiver(uint256 projectId, address receiver) external returns (uint32 version, bytes32 termsId);
 
-    /// @notice Lets an account assign tasks of the project, if it is an operator too. Project owner.
+    /// @notice Lets an account assign tasks of the project, if it is an operator too. Project owner. Stays when the project changes
+    /// hands: a new owner reads `CoordinatorSet` and ends those that are not his.
     function setCoordinator(uint256 projectId, address coordinator, bool allowed) external;
 
     /// @notice Stops new assignments; running tasks settle, recall and pay as before. Project owner.
@@ -82,7 +83,7 @@ interface IProjectStore {
 
     /// @notice All that an assignment needs; never reverts.
     function assignmentTerms(uint256 projectId, address coordinator) external view returns (AssignmentTerms memory);
-    /// @notice All that a settlement needs; zeros for an unknown version.
+    /// @notice All that a settlement needs. For an unknown version zeros, but for the horizon, which is the block's time.
     function settlementTerms(uint256 projectId, uint32 version) external view returns (SettlementTerms memory);
     /// @notice Token of a version; zero when unknown.
     function tokenOf(uint256 projectId, uint32 version) external view returns (address);

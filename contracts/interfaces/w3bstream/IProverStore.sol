@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 /// @title Provers, each a registered ioID, and whether they can take a task now.
 /// @dev Offline: paused, or no heartbeat for `heartbeatTtl`. Busy: as many open tasks as its capacity. Idle: the rest.
-/// A prover's address is the key that registered it; a rotated or removed ioID stops its heartbeats, and so new tasks, while
-/// running tasks still settle and pay.
+/// A prover's address is the key that registered it. Once its ioID is rotated or removed that key changes nothing here any more: its
+/// heartbeats end, and so new tasks, while running tasks still settle and pay the beneficiary that was set before.
 interface IProverStore {
     enum Status {
         None,
@@ -45,7 +45,7 @@ interface IProverStore {
     /// @notice Generation b's form: the device is the one whose current key the caller is.
     function register() external;
 
-    /// @notice Says that the prover is alive. Refused when the caller is no longer its ioID's key.
+    /// @notice Says that the prover is alive. Refused, like each setting below, when the caller is no longer its ioID's key.
     function heartbeat() external;
 
     function pause() external;

@@ -10,6 +10,10 @@ pragma solidity 0.8.37;
 ///               programId, termsId)) >> 8)
 ///
 /// Trusts: the program registry's verifiers, the data key registry's commitments, the project store's terms.
+/// The data key is the one bound for the window when the proof is routed: a newer key that is bound from that window or an earlier
+/// one ends running tasks under the key before, which may have leaked.
+/// Not checked here, but by whoever assigned the root: that its channel is the terms', that windows continue each other's sequence,
+/// and the times behind a window's first. A device that lies in these lies to its project's own coordinator.
 interface IRouter {
     /// @dev One proven task. `data` of `route` is abi.encode(Item[]), one item per task id.
     struct Item {
@@ -37,10 +41,11 @@ interface IRouter {
     event DeliveryFailed(uint256 indexed projectId, bytes32 indexed delivery, address receiver, uint32 dappGas);
     event DeliveryRetried(uint256 indexed projectId, bytes32 indexed delivery);
     /// @notice An item was left out.
+    /// @param taskId  As the caller gave it: anybody may name any task here, so this says nothing about a task of somebody else's call.
     /// @param reason  An ABI-encoded error of this interface.
     event ItemRefused(uint256 indexed projectId, bytes32 indexed taskId, bytes reason);
 
-    /// @notice Reasons of `ItemRefused`; none of them is ever reverted with alone.
+    /// @notice Reasons of `ItemRefused`; none of them but `Router_Malformed` is ever reverted with alone.
     error Router_TaskMismatch(bytes32 have, bytes32 derived);
     error Router_NotAssigned(uint8 state);
     error Router_OtherProver(address assigned);
@@ -50,13 +55,14 @@ interface IRouter {
     error Router_FutureReadings(uint256 firstTime, uint256 horizon);
     error Router_NoDataKey(uint256 tokenId, uint32 window);
     error Router_BadProof();
-    /// @notice The task manager did not settle it: the same window was settled before in this call.
+    /// @notice The task manager did not settle it: its window was settled before, by this call or under another root.
     error Router_WindowTaken(uint32 window);
+    /// @notice Dirty bits in an item; alone: `data` is not the canonical encoding of as many items as there are tasks.
     error Router_Malformed();
 
     error Router_LengthMismatch(uint256 tasks, uint256 items);
     error Router_TooManyItems(uint256 items, uint256 max);
-    /// @notice No item could be settled; `reason` is the first item's.
+    /// @notice No item could be settled; `reason` is that of the first refusal.
     error Router_EveryItemRefused(bytes reason);
     /// @notice The caller must send more gas, so that the dapp's failure can only be its own.
     error Router_GasReserve(uint256 have, uint256 need);

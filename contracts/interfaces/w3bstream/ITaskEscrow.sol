@@ -31,11 +31,13 @@ interface ITaskEscrow {
     error TaskEscrow_ZeroAmount();
     error TaskEscrow_NothingToClaim(address token, address account);
     error TaskEscrow_NoHold(bytes32 taskId);
+    error TaskEscrow_HoldExists(bytes32 taskId);
     error TaskEscrow_OverHold(bytes32 taskId, uint256 hold, uint256 due);
     /// @notice The caller must send more gas, so that a push can only fail by the token's own doing.
     error TaskEscrow_GasReserve(uint256 have, uint256 need);
 
-    /// @notice Adds to a project's free balance, from the caller's allowance. Anybody may call.
+    /// @notice Adds to the free balance of a project that exists, from the caller's allowance. Anybody may call; the project's owner
+    /// may withdraw it.
     function deposit(uint256 projectId, address token, uint256 amount) external;
 
     /// @notice Takes from a project's free balance. Project owner only; nothing can pause it.

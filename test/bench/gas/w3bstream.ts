@@ -247,6 +247,8 @@ async function market(proxied: boolean) {
     token,
     router,
     owner,
+    governor,
+    identity,
     depositor,
     client,
     close: () => connection.close(),
@@ -282,6 +284,7 @@ async function marketRows(proxied: boolean): Promise<Row[]> {
   const deposit = (from: Address, amount: bigint): Promise<number> =>
     m.send(from, m.escrow.address, m.call(m.escrow, 'deposit', [PROJECT, m.token.address, amount]))
 
+  await m.send(m.governor.address, m.identity.address, m.call(m.identity, 'setProject', [8n, m.owner.address]))
   await m.send(m.owner.address, m.escrow.address, m.call(m.escrow, 'deposit', [8n, m.token.address, 1n])) // another project's
   add('escrow deposit, first of a project', await deposit(m.depositor.address, 10n ** 20n), W3BSTREAM.deposit, 75_000)
   add('escrow deposit, next', await deposit(m.depositor.address, 10n ** 20n), W3BSTREAM.deposit, 75_000)

@@ -60,7 +60,7 @@ abstract contract Market is Test {
         identity = new IdentityDouble(address(0x1111));
         verifier = new VerifierDouble();
         programs = new ProgramRegistry(address(authority), true);
-        token = new TestToken();
+        token = _newToken();
         dapp = new DappDouble();
 
         address logic = address(new ProjectStore(address(identity), address(programs)));
@@ -86,6 +86,10 @@ abstract contract Market is Test {
         _addDevice(PROJECT, DEVICE_TWO);
         _addProver(PROVER, address(0xE1));
         _addProver(PROVER_TWO, address(0xE2));
+    }
+
+    function _newToken() internal virtual returns (TestToken) {
+        return new TestToken();
     }
 
     function _proxy(address logic, bytes memory data) internal returns (address) {

@@ -173,6 +173,41 @@ contract RouteTest is Market {
         assertEq(escrow.balanceOf(address(token), PROJECT), FUNDS - HOLD);
     }
 
+    /// @dev A whole call of proven tasks whose windows are paid: refused, and no dapp is called with nothing.
+    function test_Attack11_WhenEveryWindowIsTaken_Reverts() external {
+        _assign(DEVICE, 0, PROVER);
+        bytes32 root = bytes32(uint256(42));
+        bytes32 second = manager.taskIdOf(PROJECT, DEVICE, 0, root);
+        vm.prank(COORDINATOR);
+        manager.assign(
+            TaskAssignment(PROJECT, second, root, abi.encodePacked(DEVICE, uint32(0)), PROVER),
+            SEQUENCER,
+            block.timestamp + 600
+        );
+        _route(PROVER, _items(_prove(PROJECT, DEVICE, 0, PROVER, 64)));
+        IRouter.Item memory twin = _prove(PROJECT, DEVICE, 0, PROVER, 64);
+        twin.root = root;
+        twin.proof[0] = _proofOf(PROJECT, twin, PROVER);
+        _expectRefused(PROVER, twin, abi.encodeWithSelector(IRouter.Router_WindowTaken.selector, 0));
+        assertEq(dapp.calls(), 1);
+    }
+
+    /// @dev The terms are in the context: what was proven for cheaper ones does not settle a new attempt under others.
+    function test_Attack11_AProofUnderOtherTermsIsNone() external {
+        _assign(DEVICE, 0, PROVER);
+        IRouter.Item memory item = _prove(PROJECT, DEVICE, 0, PROVER, 64);
+        vm.warp(block.timestamp + 601);
+        manager.recall(PROJECT, _idsOf(PROJECT, _items(item))[0]);
+        Terms memory dearer = _terms();
+        dearer.proverFee = 1_000;
+        vm.prank(OWNER);
+        projects.publishTerms(PROJECT, dearer);
+        vm.prank(PROVER);
+        provers.heartbeat();
+        _assign(DEVICE, 0, PROVER);
+        _expectRefused(PROVER, item, abi.encodeWithSelector(IRouter.Router_BadProof.selector));
+    }
+
     function test_WhenTheTaskIdIsNotDerived() external {
         bytes32 id = _assign(DEVICE, 0, PROVER);
         IRouter.Item memory item = _prove(PROJECT, DEVICE, 0, PROVER, 64);

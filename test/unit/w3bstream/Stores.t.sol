@@ -265,6 +265,28 @@ contract StoresTest is Market {
         provers.heartbeat();
     }
 
+    /// @dev Attack 5: a prover's key that leaked and was rotated leads no fee astray, and what runs still pays.
+    function test_Attack5_Prover_ARetiredKeyChangesNothing() external {
+        _assign(DEVICE, 0, PROVER);
+        address wallet = provers.beneficiary(PROVER);
+        identity.addDevice(1, address(0xE1), address(0xB9)); // its key is another now
+        bytes memory retired = abi.encodeWithSelector(
+            IProverStore.ProverStore_NotDeviceKey.selector,
+            address(0xE1),
+            PROVER
+        );
+        vm.startPrank(PROVER);
+        vm.expectRevert(retired);
+        provers.changeBeneficiary(STRANGER);
+        vm.expectRevert(retired);
+        provers.setCapacity(1_024);
+        vm.expectRevert(retired);
+        provers.pause();
+        vm.stopPrank();
+        _route(PROVER, _items(_prove(PROJECT, DEVICE, 0, PROVER, 64)));
+        assertEq(escrow.credited(address(token), wallet), PROVER_FEE);
+    }
+
     function test_Prover_Settings() external {
         vm.startPrank(PROVER);
         provers.changeBeneficiary(STRANGER);

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {ITaskEscrow, Payout} from "../../../contracts/interfaces/w3bstream/ITaskEscrow.sol";
 import {BlockingToken} from "../../../contracts/mocks/BlockingToken.sol";
 import {FeeOnTransferToken} from "../../../contracts/mocks/FeeOnTransferToken.sol";
+import {IdentityDouble} from "../../../contracts/mocks/IdentityDouble.sol";
 import {TaskState} from "../../../contracts/types/Tasks.sol";
 import {Terms} from "../../../contracts/types/Terms.sol";
 import {Market} from "./Market.sol";
@@ -19,6 +20,34 @@ contract TaskEscrowTest is Market {
         assertEq(escrow.balanceOf(address(token), PROJECT), FUNDS + 5);
         vm.expectRevert(ITaskEscrow.TaskEscrow_ZeroAmount.selector);
         escrow.deposit(PROJECT, address(token), 0);
+    }
+
+    /// @dev Ids of projects are given out in turn: money for one that is not there yet would be the next one's to withdraw.
+    function test_Deposit_RevertWhen_TheProjectDoesNotExist() external {
+        token.mint(address(this), 5);
+        token.approve(address(escrow), 5);
+        vm.expectRevert(abi.encodeWithSelector(IdentityDouble.IdentityDouble_NoProject.selector, 8));
+        escrow.deposit(8, address(token), 5);
+    }
+
+    /// @dev A token that answers nothing, as the older ones do, serves like any other.
+    function test_ATokenWithoutAnswersServes() external {
+        SilentToken silent = new SilentToken();
+        silent.mint(address(this), FUNDS);
+        silent.approve(address(escrow), FUNDS);
+        escrow.deposit(PROJECT, address(silent), FUNDS);
+        Terms memory terms = _terms();
+        terms.token = address(silent);
+        vm.prank(OWNER);
+        projects.publishTerms(PROJECT, terms);
+        _assign(DEVICE, 0, PROVER);
+        _route(PROVER, _items(_prove(PROJECT, DEVICE, 0, PROVER, 64)));
+        assertEq(silent.balanceOf(_walletOf(DEVICE)), 64 * PRICE);
+        escrow.claimFor(address(silent), SEQUENCER);
+        assertEq(silent.balanceOf(SEQUENCER), SEQUENCER_FEE);
+        vm.prank(OWNER);
+        escrow.withdraw(PROJECT, address(silent), 1, OWNER);
+        assertEq(silent.balanceOf(OWNER), 1);
     }
 
     /// @dev Attack 29: a token that takes a fee would leave the last one unpaid.
@@ -112,6 +141,14 @@ contract TaskEscrowTest is Market {
         assertEq(escrow.balanceOf(address(token), PROJECT), FUNDS - 2 * HOLD);
     }
 
+    /// @dev Should the task manager ever err: a second hold of a task does not bury the first one's money.
+    function test_Attack9_AHoldIsNeverWrittenOver() external {
+        bytes32 id = _assign(DEVICE, 0, PROVER);
+        vm.expectRevert(abi.encodeWithSelector(ITaskEscrow.TaskEscrow_HoldExists.selector, id));
+        vm.prank(address(manager));
+        escrow.hold(PROJECT, address(token), id, STRANGER, 1);
+    }
+
     /// @dev A wallet that the token blocks, in every way a token can: it is credited, and everybody else is paid.
     function test_APushThatFailsIsCredited() external {
         BlockingToken blocking = _useBlockingToken();
@@ -181,5 +218,33 @@ contract TaskEscrowTest is Market {
         terms.token = address(blocking);
         vm.prank(OWNER);
         projects.publishTerms(PROJECT, terms);
+    }
+}
+
+/// @dev Transfers and approvals return nothing (USDT on Ethereum).
+contract SilentToken {
+    mapping(address account => uint256) public balanceOf;
+    mapping(address owner => mapping(address spender => uint256)) public allowance;
+
+    function mint(address to, uint256 amount) external {
+        balanceOf[to] += amount;
+    }
+
+    function approve(address spender, uint256 amount) external {
+        allowance[msg.sender][spender] = amount;
+    }
+
+    function transfer(address to, uint256 amount) external {
+        _move(msg.sender, to, amount);
+    }
+
+    function transferFrom(address from, address to, uint256 amount) external {
+        allowance[from][msg.sender] -= amount;
+        _move(from, to, amount);
+    }
+
+    function _move(address from, address to, uint256 amount) private {
+        balanceOf[from] -= amount;
+        balanceOf[to] += amount;
     }
 }
