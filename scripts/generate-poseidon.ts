@@ -55,7 +55,7 @@ export function partialRecurrence(mds: readonly (readonly bigint[])[]) {
   const N = mds.slice(1).map((row) => row.slice(1))
   // Characteristic polynomial of N by Faddeev and LeVerrier: λ^6 + p[1]·λ^5 + … + p[6].
   const p = [1n]
-  let work = N.map((row, i) => row.map((_, j) => (i === j ? 1n : 0n)))
+  let work = N.map((row, i) => row.map((_, j): bigint => (i === j ? 1n : 0n)))
   for (let k = 1; k <= size; k++) {
     const product = times(N, work)
     p.push(mod(-product.reduce((sum, row, i) => sum + row[i]!, 0n) * invert(BigInt(k))))

@@ -51,8 +51,9 @@ function claimOf(number: number): WindowClaim {
 export async function proofRows(): Promise<Row[]> {
   const { wasm, provingKey, verificationKey } = findCircuits(artifactsFolder).get(program)!
   const key = JSON.parse(readFileSync(verificationKey, 'utf8')) as snarkjs.VerificationKey
+  const alone = { artifactsFolder, concurrency: 1 }
   const judge = createCircomBackend({ artifactsFolder })
-  const backends: ProverBackend[] = [await openBackend({ artifactsFolder }), await openBackend({ artifactsFolder })]
+  const backends: ProverBackend[] = [await openBackend(alone), await openBackend(alone)]
   const plain: ChildProcess[] = [0, 1].map(() => fork(join(import.meta.dirname, 'plain-prover.ts'), { serialization: 'advanced' }))
   try {
     const states = (claim: WindowClaim, signals: readonly unknown[]): boolean =>
