@@ -15,8 +15,8 @@ const WINDOW_PROGRAM = keccak256(toBytes('sensing/window/1'))
  */
 export async function openBackend({
   artifactsFolder,
-  concurrency,
-}: Pick<ProverConfig, 'artifactsFolder' | 'concurrency'>): Promise<ProverBackend> {
+  concurrency = 1,
+}: Pick<ProverConfig, 'artifactsFolder'> & Partial<Pick<ProverConfig, 'concurrency'>>): Promise<ProverBackend> {
   const pool = Array.from({ length: concurrency }, () => ({ circom: createCircomBackend({ artifactsFolder }), busy: 0 }))
   for (const { circom } of pool) circom.warm()
   return {

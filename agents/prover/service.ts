@@ -69,13 +69,14 @@ export const createProverService = (openBackend: (config: ProverConfig) => Promi
           now: Date.now,
         }
         const beat = createHeartbeat({ chain, deployment, view: modules.view, sender, metrics, now: Date.now })
-        const loop = (name: string, idleMs: number, pass: (signal: AbortSignal) => Promise<Next>) =>
-          startLoop({ name, idleMs, signal: ending, log, fatal, pass, backoff: { firstMs: 250, capMs: 10_000 } })
+        const loop = (name: string, idleMs: number, pass: (signal: AbortSignal) => Promise<Next>, capMs = 10_000) =>
+          startLoop({ name, idleMs, signal: ending, log, fatal, pass, backoff: { firstMs: 250, capMs } })
         const heartbeat = loop('heartbeat', 1_000, async () => {
           await chain.check()
           return beat()
         })
-        const lease = loop('lease', 500, (own) => leasePass(modules, own))
+        // A coordinator that is back has work at once, so it is asked often.
+        const lease = loop('lease', 500, (own) => leasePass(modules, own), 2_000)
         const prove = loop('prove', 1_000, (own) => provePass(modules, own))
         const deliver = loop('deliver', 500, () => deliverPass(modules))
         modules.wake = { prove: () => prove.wake(), deliver: () => deliver.wake(), lease: () => lease.wake() }

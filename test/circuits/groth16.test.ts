@@ -9,9 +9,7 @@ import { FIELD } from '../../agents/crypto/field.ts'
 import { readSections, writeElement, writeSections } from '../../agents/prover/circom/binfile.ts'
 import { Groth16Prover } from '../../agents/prover/circom/groth16.ts'
 import { Arithmetic, MultiExp } from '../../agents/prover/circom/multiexp.ts'
-
-const seed = Number(process.env['TRELLIS_TEST_SEED'] ?? 20260103)
-const numRuns = process.env['TRELLIS_DEEP'] === '1' ? 100 : 12
+import { settings } from '../fixtures/properties.ts'
 
 /** What this test uses of ffjavascript's groups besides what the prover does. */
 interface Group {
@@ -65,7 +63,7 @@ describe('circuits: the Groth16 prover', function () {
             expect(Buffer.from(have).toString('hex')).to.equal(want)
           }
         }),
-        { seed, numRuns },
+        settings(12),
       )
     })
   }

@@ -206,8 +206,9 @@ export async function startJob(
     print.step(`project ${project}: ${devices.length} devices with wallets and data keys, ${PROVERS.length} provers, terms and escrow`)
 
     const key = (role: 'coordinator' | (typeof PROVERS)[number]): { keyFile: string } => ({ keyFile: keyFileOf(state, role) })
+    // At once: provers load their keys while the coordinator opens its ledger, and ask again until it answers.
     await stage('services', async () => {
-      await supervisor.start(
+      const coordinator = supervisor.start(
         service(
           'coordinator',
           'coordinator',
@@ -223,8 +224,9 @@ export async function startJob(
           ports.coordinator,
         ),
       )
-      await Promise.all(
-        PROVERS.map((name, i) => {
+      await Promise.all([
+        coordinator,
+        ...PROVERS.map((name, i) => {
           const port = i === 0 ? ports.prover1 : ports.prover2
           const content = {
             chain,
@@ -236,7 +238,7 @@ export async function startJob(
           }
           return supervisor.start(service(name, 'prover', content, port))
         }),
-      )
+      ])
     })
     print.step(`coordinator on ${coordinatorUrl}, two provers`)
     await Promise.all(source.series.map((_, i) => supervisor.start(service(`device-${i + 1}`, 'device', deviceConfig(i, project)))))
