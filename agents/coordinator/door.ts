@@ -18,6 +18,7 @@ export function routes(modules: Modules, leases: Leases): (app: HttpApp) => void
     const { path } = c.req
     const { address, unixMs } = await verifyRequest(c.req.header('authorization'), {
       method: c.req.method,
+      host: c.req.header('host') ?? '',
       path,
       body,
       nowMs: modules.now(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the gateway needs to know from the chain, and the view that reads it with a cache that follows the chain's events. */
-import { getAbiItem, type Hex as ViemHex } from 'viem'
+import type { Hex as ViemHex } from 'viem'
 import type { Point } from '../crypto/babyjubjub.ts'
 import type { ChainClient } from '../kit/chain.ts'
 import type { Next } from '../kit/lifecycle.ts'
@@ -37,11 +37,7 @@ export interface ViewContracts {
   ioID: Address
   dataKeyRegistry: Address
   projectStore: Address
-  /** Block of the registry's deployment: no event is older. */
-  fromBlock: bigint
 }
-
-const removeDevice = getAbiItem({ abi: ioIDRegistryAbi, name: 'RemoveDevice' })
 
 const ZERO = `0x${'0'.repeat(40)}`
 /** Entries of each cache. A registered device costs about 300 bytes. */
@@ -78,15 +74,9 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
     return value
   }
 
-  const wasRemoved = async (device: DeviceId): Promise<boolean> => {
-    const logs = await client.getLogs({
-      address: contracts.ioIDRegistry,
-      event: removeDevice,
-      args: { device },
-      fromBlock: contracts.fromBlock,
-    })
-    return logs.length > 0
-  }
+  /** An identifier's nonce moves with its first registration and survives removal. */
+  const wasRegistered = async (device: DeviceId): Promise<boolean> =>
+    (await client.readContract({ address: contracts.ioIDRegistry, abi: ioIDRegistryAbi, functionName: 'nonces', args: [device] })) > 0n
 
   const keyAt = async (device: DeviceId, window: number): Promise<{ key: Point; commitment: bigint }> => {
     const [key, commitment] = await client.readContract({
@@ -118,7 +108,7 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
           client.readContract({ address: contracts.ioID, abi: ioIDAbi, functionName: 'deviceProject', args: [device] }),
         ])
         if (signer !== ZERO) return { status: 'live', project, signer: signer.toLowerCase() as Address }
-        return { status: (await wasRemoved(device)) ? 'removed' : 'unknown' }
+        return { status: (await wasRegistered(device)) ? 'removed' : 'unknown' }
       }),
 
     async dataKey(device, window) {

@@ -40,8 +40,7 @@ export const service = defineService({
     const { deployment, chain } = await connectDeployment(config.chain)
     const [ioIDRegistry, ioID] = [addressOf(deployment, 'IoIDRegistry'), addressOf(deployment, 'IoID')]
     const [dataKeyRegistry, projectStore] = [addressOf(deployment, 'DataKeyRegistry'), addressOf(deployment, 'ProjectStore')]
-    const fromBlock = BigInt(deployment.contracts['IoIDRegistry']?.block ?? 0)
-    const view = createChainView(chain, { ioIDRegistry, ioID, dataKeyRegistry, projectStore, fromBlock })
+    const view = createChainView(chain, { ioIDRegistry, ioID, dataKeyRegistry, projectStore })
     const sight = { seenAt: 0 }
     await followPass(view, sight)
     const loop = startLoop({

@@ -92,20 +92,31 @@ export type ResultAnswer = z.output<typeof resultAnswerSchema>
 
 export const failureSchema = z.strictObject({ taskId: hex(32), prover: hex(20), reason: z.string().max(500) })
 
+export interface SignedRequest {
+  method: string
+  host: string
+  path: string
+  body: string
+  unixMs: number
+}
+
 /** Milliseconds that a request's signature is good for, to either side of the verifier's clock. */
 export const REQUEST_TTL_MS = 60_000
 
-/** What a signed request commits to: keccak256(method \n path \n keccak256(body) \n unix milliseconds). */
-export function requestDigest(method: string, path: string, body: string, unixMs: number): Hex {
-  return keccak256(toBytes(`${method.toUpperCase()}\n${path}\n${keccak256(toBytes(body))}\n${unixMs}`))
+/**
+ * What a signed request commits to: keccak256(method \n host \n path \n keccak256(body) \n unix milliseconds). The host is the `Host` header, so
+ * one coordinator cannot use at another what a prover sent to it.
+ */
+export function requestDigest({ method, host, path, body, unixMs }: SignedRequest): Hex {
+  return keccak256(toBytes(`${method.toUpperCase()}\n${host.toLowerCase()}\n${path}\n${keccak256(toBytes(body))}\n${unixMs}`))
 }
 
 /** `Trellis <address>.<unix milliseconds>.<signature>`; `sign` is a personal_sign over 32 raw bytes. */
 export async function authorizeRequest(
   account: { address: Address; signMessage: (message: { message: { raw: Hex } }) => Promise<Hex> },
-  request: { method: string; path: string; body: string; unixMs: number },
+  request: SignedRequest,
 ): Promise<string> {
-  const raw = requestDigest(request.method, request.path, request.body, request.unixMs)
+  const raw = requestDigest(request)
   return `Trellis ${account.address.toLowerCase()}.${request.unixMs}.${await account.signMessage({ message: { raw } })}`
 }
 
@@ -115,7 +126,7 @@ export async function authorizeRequest(
  */
 export async function verifyRequest(
   header: string | undefined,
-  request: { method: string; path: string; body: string; nowMs: number },
+  request: Omit<SignedRequest, 'unixMs'> & { nowMs: number },
 ): Promise<{ address: Address; unixMs: number }> {
   const match = /^Trellis (0x[0-9a-f]{40})\.([0-9]{10,15})\.(0x[0-9a-f]{130})$/.exec(header ?? '')
   if (match === null) throw refused('The authorization header is missing or malformed.')
@@ -123,7 +134,7 @@ export async function verifyRequest(
   const unixMs = Number(unix)
   if (Math.abs(request.nowMs - unixMs) > REQUEST_TTL_MS)
     throw refused('The request was signed too long ago, or in the future: compare the clocks.')
-  const raw = requestDigest(request.method, request.path, request.body, unixMs)
+  const raw = requestDigest({ ...request, unixMs })
   const signer = await recoverMessageAddress({ message: { raw }, signature }).catch(() => null)
   if (signer?.toLowerCase() !== address) throw refused('The request is not signed by the key that it names.')
   return { address, unixMs }

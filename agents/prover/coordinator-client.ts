@@ -25,11 +25,11 @@ export function createCoordinatorClient(baseUrl: string, account: LocalAccount) 
   const prover = account.address.toLowerCase() as Hex
 
   const post = async (path: string, content: object, limitMs: number, signal?: AbortSignal): Promise<unknown> => {
-    const url = new URL(path, baseUrl).href
+    const { href: url, host } = new URL(path, baseUrl)
     const body = JSON.stringify({ prover, ...content })
     // Each signature is good once: two requests never carry the same millisecond.
     const unixMs = (lastMs = Math.max(Date.now(), lastMs + 1))
-    const authorization = await authorizeRequest(account, { method: 'POST', path, body, unixMs })
+    const authorization = await authorizeRequest(account, { method: 'POST', host, path, body, unixMs })
     let status = 0
     let text: string
     try {

@@ -221,7 +221,8 @@ describe('coordinator and prover processes', function () {
     const body = JSON.stringify({ prover: address, max: 1 })
     const post = async (path: string, authorization: string, text = body): Promise<number> =>
       (await fetch(`${c.url}${path}`, { method: 'POST', body: text, headers: { authorization } })).status
-    const sign = (unixMs: number, by = 3) => authorizeRequest(account(by), { method: 'POST', path: '/v1/failures', body, unixMs })
+    const sign = (unixMs: number, by = 3, host = new URL(c.url).host) =>
+      authorizeRequest(account(by), { method: 'POST', host, path: '/v1/failures', body, unixMs })
     const once_ = await sign(Date.now())
     expect(await post('/v1/failures', once_)).to.equal(400)
     expect(await post('/v1/failures', once_)).to.equal(401)
@@ -229,6 +230,7 @@ describe('coordinator and prover processes', function () {
     expect(await post('/v1/failures', (await sign(Date.now() + 5, 4)).replace(account(4).address.toLowerCase(), address))).to.equal(401)
     expect(await post('/v1/results', await sign(Date.now() + 6))).to.equal(401)
     expect(await post('/v1/failures', await sign(Date.now() + 7), `${body} `)).to.equal(401)
+    expect(await post('/v1/failures', await sign(Date.now() + 8, 3, 'coordinator.example'))).to.equal(401)
     expect(await post('/v1/failures', '')).to.equal(401)
 
     expect(await client.result(second.task.taskId, second.proof, second.signals)).to.deep.include({ status: 'accepted' })

@@ -175,7 +175,6 @@ describe('gateway/chain-view', () => {
     ioID: address,
     dataKeyRegistry: contracts.dataKeyRegistry,
     projectStore: contracts.projectStore,
-    fromBlock: 0n,
   }
 
   /** A chain of blocks that are only numbers, whose answers and logs the test writes. */
@@ -193,7 +192,7 @@ describe('gateway/chain-view', () => {
     const block = (number: bigint): { number: bigint; hash: string } => ({ number, hash: `${state.fork}${number}` })
     const client = {
       getBlock: async ({ blockNumber }: { blockNumber?: bigint } = {}) => block(blockNumber ?? BigInt(state.head)),
-      getLogs: async ({ args }: { args?: unknown }) => (args === undefined ? state.logs : state.removed ? [{}] : []),
+      getLogs: async () => state.logs,
       readContract: async ({ functionName, args }: { functionName: string; args: readonly unknown[] }) => {
         state.calls += 1
         if (functionName === 'signerOf') return state.signer
@@ -203,6 +202,7 @@ describe('gateway/chain-view', () => {
           return Number(args[1]) < state.rotatesAt ? [{ x: 1n, y: 2n }, 5n] : [{ x: 3n, y: 4n }, 6n]
         }
         if (functionName === 'termsVersion') return 0
+        if (functionName === 'nonces') return state.removed ? 2n : 0n
         return false
       },
     }
