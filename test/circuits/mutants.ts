@@ -85,27 +85,23 @@ export interface Verdict {
   readonly killedBy: readonly string[]
 }
 
-/** Removes each group once, two compilers at a time. */
-export async function mutateAll(onVerdict: (verdict: Verdict) => void = () => {}): Promise<Verdict[]> {
+/** Removes each of the groups once, two compilers at a time, and tries the attacks that are listed against it. */
+export async function mutateAll(groups = groupsOf(librarySources()), list: readonly Attack[] = attacks): Promise<Verdict[]> {
   const sources = librarySources()
-  const waiting = groupsOf(sources)
+  const waiting = [...groups]
   const verdicts = new Map<string, Verdict>()
-  const order = [...waiting]
   const worker = async (): Promise<void> => {
     for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
-      const own = attacks.filter((attack) => attack.group === group)
+      const own = list.filter((attack) => attack.group === group)
       const killedBy: string[] = []
       const mutant = without(sources, group)
       for (const harness of new Set(own.map((attack) => attack.harness))) {
         const circuit = await compileHarness(harness, mutant, `${group}-${harness}`)
         killedBy.push(...own.filter((attack) => attack.harness === harness && succeeds(circuit, attack)).map(({ title }) => title))
       }
-      const verdict = { group, killedBy }
-      verdicts.set(group, verdict)
-      onVerdict(verdict)
+      verdicts.set(group, { group, killedBy })
     }
   }
   await Promise.all([worker(), worker()])
-  return order.map((group) => verdicts.get(group)!)
+  return groups.map((group) => verdicts.get(group)!)
 }
-

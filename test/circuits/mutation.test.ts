@@ -6,7 +6,8 @@ import { attacks, type Harness, harnesses, honestContents, honestEquation, hones
 import { accepts, type Compiled, compileHarness, groupsOf, librarySources, mutateAll, succeeds } from './mutants.ts'
 
 describe('circuits: attacks and constraint groups', function () {
-  this.timeout(300_000)
+  // A minute on two idle cores; every core that others use makes it longer.
+  this.timeout(540_000)
   const sources = librarySources()
   const whole = new Map<Harness, Compiled>()
   before(async () => {
@@ -34,6 +35,14 @@ describe('circuits: attacks and constraint groups', function () {
   it('lists its groups in circuits.json', () => {
     const facts = JSON.parse(readFileSync(new URL('../../circuits/circuits.json', import.meta.url), 'utf8')) as Record<string, { groups: string[] }>
     expect(facts['sensing_window']?.groups).to.have.members(groupsOf(sources))
+  })
+
+  it('notices a group that no attack needs', async () => {
+    const real = attacks.filter(({ group }) => group === 'bits-top')
+    // Attacks that fail with and without the group, or none at all.
+    const harmless = real.map((attack) => ({ ...attack, group: 'bits-low' }))
+    const verdicts = await mutateAll(['bits-top', 'bits-low', 'on-curve'], [...real, ...harmless])
+    expect(verdicts.map(({ killedBy }) => killedBy.length > 0)).to.deep.equal([true, false, false])
   })
 
   it('needs each group: removed, an attack succeeds', async () => {
