@@ -125,8 +125,12 @@ function foreground(command, args, env = process.env) {
     const child = spawn(command, args, { cwd: root, stdio: 'inherit', env, shell: windows && command === 'npm' })
     const forward = (signal) => child.kill(signal)
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, forward)
+    // npm and its shell die of a signal without passing it on: whoever is orphaned so stops what it started.
+    const parent = process.ppid
+    const orphaned = setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 1_000)
     child.once('error', reject)
     child.once('exit', (code, signal) => {
+      clearInterval(orphaned)
       for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeListener(name, forward)
       resolve(signal ? 128 + (constants.signals[signal] ?? 0) : (code ?? 1))
     })
