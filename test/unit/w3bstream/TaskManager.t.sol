@@ -4,9 +4,9 @@ pragma solidity 0.8.37;
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 
 import {ITaskEscrow} from "../../../contracts/interfaces/w3bstream/ITaskEscrow.sol";
-import {ITaskManager, TaskAssignment} from "../../../contracts/interfaces/w3bstream/ITaskManager.sol";
+import {ITaskManager, Settlement, TaskAssignment} from "../../../contracts/interfaces/w3bstream/ITaskManager.sol";
 import {Refusal, TaskRecord, TaskRecords, TaskState} from "../../../contracts/types/Tasks.sol";
-import {Terms} from "../../../contracts/types/Terms.sol";
+import {Rates, Terms} from "../../../contracts/types/Terms.sol";
 import {Market} from "./Market.sol";
 
 contract TaskManagerTest is Market {
@@ -289,6 +289,18 @@ contract TaskManagerTest is Market {
         _route(PROVER, _items(_prove(PROJECT, DEVICE, 0, PROVER, 64)));
         assertEq(uint256(manager.stateOf(id)), uint256(TaskState.Settled));
         assertEq(token.balanceOf(wallet), 64 * PRICE);
+    }
+
+    /// @dev Should the router ever err: a task is its prover's alone to settle.
+    function test_Attack11_Settle_LeavesATaskOfAnotherProver() external {
+        bytes32 id = _assign(DEVICE, 0, PROVER);
+        Settlement[] memory items = new Settlement[](1);
+        items[0] = Settlement(id, DEVICE, 0, 64);
+        Rates memory rates = projects.settlementTerms(PROJECT, 1).rates;
+        vm.prank(address(router));
+        address[] memory wallets = manager.settle(PROJECT, PROVER_TWO, rates, items);
+        assertEq(wallets[0], address(0));
+        assertEq(uint256(manager.stateOf(id)), uint256(TaskState.Assigned));
     }
 
     function test_Configuration_IsGovernances() external {
