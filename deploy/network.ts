@@ -91,10 +91,19 @@ export const networkNames = (): string[] =>
     .map((name) => basename(name, '.json'))
     .sort()
 
-/** Reads deploy/networks/<name>.json. @throws TrellisError NETWORK_UNKNOWN, NETWORK_FILE_INVALID with every error of the file. */
+/** Reads deploy/networks/<name>.json. @throws TrellisError NETWORK_NAME_INVALID, NETWORK_UNKNOWN, NETWORK_FILE_INVALID with every error of the file. */
 export function readNetwork(name: string, overrides: { rpc?: string | undefined } = {}): Network {
+  // The name becomes a path, and part of other paths: it never leaves the folder.
+  if (!/^[a-z0-9-]+$/.test(name)) {
+    throw new TrellisError({
+      code: 'NETWORK_NAME_INVALID',
+      message: `"${name.slice(0, 60)}" is no name of a network.`,
+      details: { known: networkNames().join(', ') },
+      next: 'names have the letters a to z, digits and hyphens: npx hardhat deploy --network localhost',
+    })
+  }
   const file = join(folder, `${name}.json`)
-  if (!/^[\w.-]+$/.test(name) || !existsSync(file)) {
+  if (!existsSync(file)) {
     throw new TrellisError({
       code: 'NETWORK_UNKNOWN',
       message: `There is no network file for "${name}".`,

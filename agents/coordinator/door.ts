@@ -38,11 +38,15 @@ export function routes(modules: Modules, leases: Leases): (app: HttpApp) => void
     })
     app.post('/v1/results', async (c) => c.json(await takeResult(modules, await signed(c, resultSchema))))
     app.post('/v1/failures', async (c) => c.json(await takeFailure(modules, await signed(c, failureSchema))))
+    // In the order in which the coordinator took them; `next` is the `after` of the page that follows, null at the end.
     app.get('/v1/tasks', async (c) => {
-      const limit = Math.min(500, Math.max(1, Number(c.req.query('limit') ?? '100') || 100))
-      const tasks = await modules.ledger.list(stateOf(c.req.query('state')), limit)
+      const { state, limit, after } = taskQuery(c.req.query())
+      if (after !== null && (await modules.ledger.get(after)) === null)
+        throw badRequest('after is the taskId of a task that this coordinator listed.', { after })
+      const tasks = await modules.ledger.list(state, limit, after)
       return c.json({
         tasks: tasks.map(({ item: _item, proof: _proof, job: _job, ...task }) => ({ ...task, project: task.project.toString() })),
+        next: tasks.length < limit ? null : (tasks.at(-1)?.id ?? null),
       })
     })
     app.get('/v1/accounting', async (c) => {
@@ -84,11 +88,22 @@ function json(text: string): unknown {
   }
 }
 
-function stateOf(text: string | undefined): TaskState | null {
-  if (text === undefined) return null
-  const known = [...openStates, 'settled', 'dead'] as const
-  const state = known.find((name) => name === text)
-  if (state === undefined)
-    throw new TrellisError({ code: 'BAD_REQUEST', message: `There is no state ${text.slice(0, 20)}.`, details: { known } })
-  return state
+const taskParameters = ['state', 'limit', 'after'] as const
+const taskStates: readonly TaskState[] = [...openStates, 'settled', 'dead']
+
+const badRequest = (message: string, details: Record<string, unknown>): TrellisError =>
+  new TrellisError({ code: 'BAD_REQUEST', message, details })
+
+/** The parameters of `GET /v1/tasks`: pages of 1 to 500 tasks, 100 when nothing is said. @throws TrellisError BAD_REQUEST */
+export function taskQuery(given: Readonly<Record<string, string>>): { state: TaskState | null; limit: number; after: Hex | null } {
+  const unknown = Object.keys(given).filter((name) => !taskParameters.some((known) => known === name))
+  if (unknown.length > 0) throw badRequest(`There is no parameter ${unknown[0]!.slice(0, 40)}.`, { known: taskParameters })
+  const { state, limit = '100', after } = given
+  const found = taskStates.find((name) => name === state)
+  if (state !== undefined && found === undefined) throw badRequest(`There is no state ${state.slice(0, 20)}.`, { known: taskStates })
+  if (!/^[0-9]{1,3}$/.test(limit) || Number(limit) < 1 || Number(limit) > 500)
+    throw badRequest('limit is 1 to 500.', { limit: limit.slice(0, 40) })
+  if (after !== undefined && !/^0x[0-9a-f]{64}$/.test(after))
+    throw badRequest('after is a taskId: 0x and 64 lower-case hex digits.', { after: after.slice(0, 80) })
+  return { state: found ?? null, limit: Number(limit), after: (after as Hex | undefined) ?? null }
 }

@@ -158,7 +158,13 @@ export async function openLedger({ folder, leaseSeconds, log }: LedgerOptions) {
           after ?? '',
         ])
       ).map(taskOf),
-    list: (state: TaskState | null, limit: number) => tasks(state === null ? 'true' : 'state = $1', state === null ? [] : [state], limit),
+    /** In order of arrival, those after the task `after`. */
+    list: (state: TaskState | null, limit: number, after: Hex | null = null) =>
+      tasks(
+        '($1::text is null or state = $1) and ($2::text is null or seq > (select seq from tasks where id = $2))',
+        [state, after],
+        limit,
+      ),
 
     async counts(): Promise<Record<TaskState, { tasks: number; readings: number }>> {
       const rows = await query<{ state: TaskState; tasks: number; readings: number }>(

@@ -2,7 +2,7 @@
 /** The frame of a service: configuration, log, metrics, start, signals, stop. */
 import type { z } from 'zod'
 import { loadConfig, type ConfigSources } from './config.ts'
-import { toTrellisError, type TrellisError } from './errors.ts'
+import { isTrellisError, toTrellisError, type TrellisError } from './errors.ts'
 import { createLog, type Logger, type LogLevel } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 
@@ -38,6 +38,9 @@ export function defineService<S extends z.ZodObject>(service: Service<S>): Servi
 /** Longest time a stop may take before the process leaves anyway. Everything durable survives that, as it survives kill -9. */
 const stopLimitMs = 10_000
 
+/** Exit code of a service that ended by an error which trying again does not mend (sysexits' EX_CONFIG). */
+export const PERMANENT_EXIT = 78
+
 /**
  * Runs a service until SIGINT or SIGTERM, then stops it and resolves with the exit code.
  * Configuration mistakes and failed starts are printed as what, why and next on stderr.
@@ -45,7 +48,10 @@ const stopLimitMs = 10_000
 export async function runService<S extends z.ZodObject>(service: Service<S>, sources: ConfigSources): Promise<number> {
   const abort = new AbortController()
   let failure: TrellisError | null = null
+  let permanent = false
   const fail = (error: unknown): void => {
+    // What was foreseen and does not call itself retryable needs somebody to change something.
+    if (failure === null) permanent = isTrellisError(error) && !error.retryable
     failure ??= toTrellisError(error)
     abort.abort()
   }
@@ -79,7 +85,7 @@ export async function runService<S extends z.ZodObject>(service: Service<S>, sou
     return 0
   }
   process.stderr.write(`${(failure as TrellisError).format()}\n`)
-  return 1
+  return permanent ? PERMANENT_EXIT : 1
 }
 
 async function stopped(running: RunningService): Promise<boolean> {

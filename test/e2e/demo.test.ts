@@ -158,7 +158,8 @@ describe('the main job', function () {
     const cases: [string, string[], string][] = [
       ['x,y\n1,2\n', ['--device', 'd', '--time', 't', '--value', 'y'], 'CSV_COLUMN_MISSING'],
       ['d,t,y\n', ['--device', 'd', '--time', 't', '--value', 'y'], 'CSV_EMPTY'],
-      ['d,t,y\na,1,NA\n', ['--device', 'd', '--time', 't', '--value', 'y'], 'CSV_EMPTY'],
+      ['d,t,y\na,1,NA\n', ['--device', 'd', '--time', 't', '--value', 'y'], 'CSV_NO_READINGS'],
+      ['d,t,y\na,1,1\na,2\n', ['--device', 'd', '--time', 't', '--value', 'y'], 'Line 3'],
       ['d,t,y\na,1,warm\n', ['--device', 'd', '--time', 't', '--value', 'y'], 'CSV_VALUE'],
       ['d,t,y\na,noon,1\n', ['--device', 'd', '--time', 't', '--value', 'y'], 'CSV_TIME'],
       ['d,t,y\na,1,1\n', ['--device', 'd'], 'CSV_COLUMNS_UNNAMED'],

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Coordinators and provers as processes on a real chain and the real market contracts: whatever is killed or lies, every window settles once. */
+import { PERMANENT_EXIT } from '../../agents/kit/service.ts'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -269,7 +270,7 @@ describe('coordinator and prover processes', function () {
     writeFileSync(market.addressesFile, JSON.stringify({ ...file, genesisHash: `0x${'11'.repeat(32)}` }))
     const c = await coordinator(coordinatorA)
     const [code] = (await once(c.child, 'exit')) as [number]
-    expect(code).to.equal(1)
+    expect(code).to.equal(PERMANENT_EXIT)
     expect(c.output()).to.contain('CHAIN_RESET')
   })
 })

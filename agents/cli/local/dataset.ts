@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a run replays: the sensor data set or anybody's CSV file, looked through once so that terms, clock and expectations fit it. */
-import { createReadStream, existsSync, statSync } from 'node:fs'
-import { parse } from 'csv-parse'
+import { statSync } from 'node:fs'
 import { TrellisError } from '../../protocol/errors.ts'
-import { DATASET_DEFAULT_ROWS, DATASET_MOTES, datasetTime, readMote, readTime } from '../../sdk/service.ts'
+import { DATASET_DEFAULT_ROWS, DATASET_MOTES, datasetTime, readCsv, readMote } from '../../sdk/service.ts'
 import { fromWhereCalled } from './state.ts'
 
 /** The readings of one device, oldest first. `value` is a decimal string as it stands in the source. */
@@ -35,6 +34,8 @@ export interface Source {
   /** Whether `label` means something. */
   labelled: boolean
   series: Series[]
+  /** What its owner should know about the file, though it can be replayed. */
+  notes: string[]
   /** The CSV file and its columns, where it is one. */
   csv?: { file: string; deviceColumn: string; timeColumn: string; valueColumn: string }
 }
@@ -64,18 +65,19 @@ export function sensorDataset(all: boolean): Source {
     thresholdReason: '60 %: above every window without a labelled event',
     labelled: true,
     series,
+    notes: [],
   }
 }
 
 const fail = (code: string, message: string, details: Record<string, unknown>, next: string): TrellisError =>
   new TrellisError({ code, message, details, next })
 
-const EMPTY = new Set(['', 'na', 'n/a', 'nan', 'null', 'none', '-'])
-const DECIMAL = /^[+-]?(\d+)(?:\.(\d+))?$/
+const DECIMAL = /^-?\d+(?:\.(\d+))?$/
 
 /**
  * Reads a CSV file with a header. Rows without a value are counted and left out; a value that is no number is an error that names its line.
- * @throws TrellisError CSV_MISSING, CSV_EMPTY, CSV_COLUMN_MISSING (all at once), CSV_VALUE, CSV_TIME, CSV_RANGE, CSV_DEVICES
+ * The devices read it by the same reader later: what passes here passes there.
+ * @throws TrellisError CSV_MISSING, CSV_DIRECTORY, CSV_NO_READINGS, CSV_VALUE, CSV_RANGE, CSV_DEVICES, and those of `readCsv`
  */
 export async function csvSource(path: string, columns: { device?: string; time?: string; value?: string }): Promise<Source> {
   const file = fromWhereCalled(path)
@@ -88,76 +90,56 @@ export async function csvSource(path: string, columns: { device?: string; time?:
       '--data FILE --device COLUMN --time COLUMN --value COLUMN',
     )
   }
-  if (!existsSync(file) || !statSync(file).isFile())
-    throw fail('CSV_MISSING', 'There is no such file.', { file }, 'check the path given to --data')
+  const kind = statSync(file, { throwIfNoEntry: false })
+  if (kind === undefined) throw fail('CSV_MISSING', 'There is no such file.', { file }, 'check the path given to --data')
+  if (kind.isDirectory()) throw fail('CSV_DIRECTORY', 'This is a directory, not a file.', { file }, 'name a CSV file in it: --data FILE')
   const wanted = { device: columns.device!, time: columns.time!, value: columns.value! }
   const byDevice = new Map<string, Series>()
-  let header: string[] | undefined
-  let line = 1
-  let digits = 0
-  try {
-    const parser = createReadStream(file).pipe(parse({ bom: true, trim: true, skip_empty_lines: true, relax_column_count: true }))
-    for await (const record of parser as AsyncIterable<string[]>) {
-      if (header === undefined) {
-        header = record
-        const lost = Object.values(wanted).filter((name) => !record.includes(name))
-        if (lost.length > 0)
-          throw fail(
-            'CSV_COLUMN_MISSING',
-            `The file has no column ${lost.map((name) => `"${name}"`).join(', ')}.`,
-            { file, columns: record.join(', ') },
-            'name columns that the header has',
-          )
-        continue
-      }
-      line += 1
-      const cell = (name: string): string => record[header!.indexOf(name)] ?? ''
-      const name = cell(wanted.device)
-      if (name === '') continue
-      const series = byDevice.get(name) ?? { name, readings: [], missing: 0, disordered: 0, gaps: 0 }
-      byDevice.set(name, series)
-      const value = cell(wanted.value)
-      if (EMPTY.has(value.toLowerCase())) {
-        series.missing += 1
-        continue
-      }
-      const match = DECIMAL.exec(value)
-      if (match === null)
-        throw fail(
-          'CSV_VALUE',
-          `Row ${line} has a value that is not a decimal number.`,
-          { file, value },
-          'write plain decimals, or NA where there is no value',
-        )
-      const time = readTime(cell(wanted.time))
-      if (time === undefined)
-        throw fail(
-          'CSV_TIME',
-          `Row ${line} has a time that is neither unix seconds nor ISO 8601.`,
-          { file, time: cell(wanted.time) },
-          'for instance 1273363200 or 2010-05-09T00:00:00Z',
-        )
-      const last = series.readings.at(-1)
-      if (last !== undefined && time <= last.time) {
-        series.disordered += 1
-        continue
-      }
-      if (last !== undefined && time - last.time > LONGEST_STEP) series.gaps += 1
-      digits = Math.max(digits, (match[2] ?? '').replace(/0+$/, '').length)
-      series.readings.push({ time, value: value.replace(/^\+/, ''), label: false })
+  let [rows, unnamed, digits, inMillis] = [0, 0, 0, false]
+  const names = { file, deviceColumn: wanted.device, timeColumn: wanted.time, valueColumn: wanted.value }
+  for await (const { line, device, time, value, millis } of readCsv(names)) {
+    rows += 1
+    inMillis ||= millis
+    if (device === '') {
+      unnamed += 1
+      continue
     }
-  } catch (error) {
-    if (error instanceof TrellisError) throw error
-    throw fail(
-      'CSV_BROKEN',
-      'The file is not a CSV file.',
-      { file, reason: (error as Error).message },
-      'check quotes and the number of columns',
-    )
+    const series = byDevice.get(device) ?? { name: device, readings: [], missing: 0, disordered: 0, gaps: 0 }
+    byDevice.set(device, series)
+    if (value === null) {
+      series.missing += 1
+      continue
+    }
+    const match = DECIMAL.exec(value)
+    if (match === null)
+      throw fail(
+        'CSV_VALUE',
+        `Line ${line} has a value that is not a decimal number.`,
+        { file, line, column: wanted.value, value: value.slice(0, 40) },
+        'write plain decimals, or NA where there is no value',
+      )
+    const last = series.readings.at(-1)
+    if (last !== undefined && time <= last.time) {
+      series.disordered += 1
+      continue
+    }
+    if (last !== undefined && time - last.time > LONGEST_STEP) series.gaps += 1
+    digits = Math.max(digits, (match[1] ?? '').length)
+    series.readings.push({ time, value, label: false })
   }
   const series = [...byDevice.values()].filter(({ readings }) => readings.length > 0).sort((a, b) => (a.name < b.name ? -1 : 1))
-  if (series.length === 0)
-    throw fail('CSV_EMPTY', 'The file has no reading.', { file, rows: line - 1 }, 'a header, then one row per reading')
+  if (series.length === 0) {
+    const withoutValue = [...byDevice.values()].reduce((sum, { missing }) => sum + missing, 0)
+    throw fail(
+      'CSV_NO_READINGS',
+      `None of the ${rows} rows has both a device and a value.`,
+      { file, rows, withoutDevice: unnamed, withoutValue },
+      `check that --device ${wanted.device} and --value ${wanted.value} are the right columns`,
+    )
+  }
+  const notes: string[] = []
+  if (unnamed > 0) notes.push(`${unnamed} of ${rows} rows name no device in column "${wanted.device}" and are left out`)
+  if (inMillis) notes.push(`the times in column "${wanted.time}" are unix milliseconds; fractions of a second are cut`)
   if (series.length > MOST_DEVICES)
     throw fail('CSV_DEVICES', `The file has ${series.length} devices.`, { file, most: MOST_DEVICES }, 'replay a part of it')
   return {
@@ -165,7 +147,8 @@ export async function csvSource(path: string, columns: { device?: string; time?:
     channel: wanted.value.slice(0, 64),
     labelled: false,
     series,
-    csv: { file, deviceColumn: wanted.device, timeColumn: wanted.time, valueColumn: wanted.value },
+    notes,
+    csv: names,
     ...scaleOf(series, digits, file),
   }
 }

@@ -9,6 +9,7 @@ import { Deployer } from '../../../deploy/deployer.ts'
 import { readNetwork } from '../../../deploy/network.ts'
 import { deploySuite } from '../../../deploy/suite.ts'
 import { type Deployment, readDeployment } from '../../kit/deployment.ts'
+import { PERMANENT_EXIT } from '../../kit/service.ts'
 import { didOf } from '../../protocol/did.ts'
 import { canonicalHash, canonicalJson } from '../../protocol/canonical-json.ts'
 import { TrellisError } from '../../protocol/errors.ts'
@@ -108,6 +109,7 @@ export async function startJob(
     }
   }
   const source = await readSource(options)
+  for (const note of source.notes) print.step(`${options.data ?? 'data'}: ${note}`)
   const before = state.readRun()
   const chainRef = before?.children['chain']
   const alive = chainRef !== undefined && isRunning(chainRef) ? { ref: chainRef, port: before!.ports.chain } : undefined
@@ -188,6 +190,8 @@ export async function startJob(
       args: ['agents/cli/main.ts', 'run', kind, '--config', config(name, content)],
       ...(port === undefined ? {} : { ready: () => answers(`http://127.0.0.1:${port}/ready`) }),
       onExitZero: kind === 'device' ? ('done' as const) : ('crash' as const),
+      // A device waits for the gateway itself: an end for good is its file, its keys or its terms.
+      ...(kind === 'device' ? { permanentCode: PERMANENT_EXIT } : {}),
     })
 
     await stage('gateway', () =>

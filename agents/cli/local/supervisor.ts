@@ -18,6 +18,8 @@ export interface ChildSpec {
   onExitZero: 'done' | 'crash'
   /** False for a child whose loss cannot be mended by starting it again: its end is reported by `onGivenUp`. */
   restart?: boolean
+  /** Exit code by which the child says that starting it again does not help. Believed the second time in a row. */
+  permanentCode?: number
 }
 
 export interface SupervisorEvents {
@@ -35,6 +37,8 @@ interface Child {
   state: 'running' | 'waiting' | 'done' | 'stopped'
   /** Ends in a row, each within `STABLE_MS` of its start. */
   failures: number
+  /** Ends in a row with the spec's `permanentCode`. */
+  permanent: number
   restarts: number
   startedAt: number
   timer?: NodeJS.Timeout
@@ -44,6 +48,7 @@ const FIRST_DELAY_MS = 250
 const LONGEST_DELAY_MS = 10_000
 const STABLE_MS = 20_000
 const MOST_FAILURES = 8
+const MOST_PERMANENT = 2
 
 /** Lines at the end of a file, for errors. */
 export function tail(file: string, lines = 12): string {
@@ -69,7 +74,7 @@ export class Supervisor {
 
   /** Starts a child and waits until it is ready. @throws TrellisError CHILD_FAILED with the end of its log. */
   async start(spec: ChildSpec): Promise<void> {
-    const child: Child = { spec, state: 'waiting', failures: 0, restarts: 0, startedAt: 0 }
+    const child: Child = { spec, state: 'waiting', failures: 0, permanent: 0, restarts: 0, startedAt: 0 }
     this.children.set(spec.name, child)
     this.#spawn(child)
     await this.ready(spec.name)
@@ -91,7 +96,7 @@ export class Supervisor {
 
   /** Takes over a living process of an earlier supervisor. */
   adopt(spec: ChildSpec, ref: ProcessRef): void {
-    const child: Child = { spec, ref, state: 'running', failures: 0, restarts: 0, startedAt: Date.now() }
+    const child: Child = { spec, ref, state: 'running', failures: 0, permanent: 0, restarts: 0, startedAt: Date.now() }
     this.children.set(spec.name, child)
     this.#remember(child)
     const watch = setInterval(() => {
@@ -161,6 +166,7 @@ export class Supervisor {
         this.#events.onDone?.(spec.name)
         return
       }
+      child.permanent = code !== null && code === spec.permanentCode ? child.permanent + 1 : 0
       this.#ended(child, signal === null ? `it ended with code ${code ?? 0}` : `it was ended by ${signal}`)
     })
   }
@@ -171,11 +177,14 @@ export class Supervisor {
     if (this.#stopping || child.state === 'stopped' || child.state === 'waiting') return
     child.failures = Date.now() - child.startedAt > STABLE_MS ? 1 : child.failures + 1
     child.state = 'waiting'
-    if (spec.restart === false || child.failures > MOST_FAILURES) {
+    const lasting = child.permanent >= MOST_PERMANENT
+    if (spec.restart === false || lasting || child.failures > MOST_FAILURES) {
       const times =
         spec.restart === false
           ? `${spec.name} ended: ${reason}.`
-          : `${spec.name} ended ${child.failures} times in a row; the last time ${reason}.`
+          : lasting
+            ? `${spec.name} ended with an error that starting it again does not mend.`
+            : `${spec.name} ended ${child.failures} times in a row; the last time ${reason}.`
       this.#events.onGivenUp?.(this.#failure(child, times), spec.name)
       return
     }

@@ -80,12 +80,15 @@ describe('cli/local/dataset, a CSV file', () => {
   for (const [what, text, code] of [
     ['a column that is not there', 'd,x,v\na,1,1\n', 'CSV_COLUMN_MISSING'],
     ['no rows', 'd,t,v\n', 'CSV_EMPTY'],
-    ['nothing but NA', 'd,t,v\na,1,NA\n', 'CSV_EMPTY'],
+    ['nothing but NA', 'd,t,v\na,1,NA\n', 'CSV_NO_READINGS'],
+    ['a row with too few columns', 'd,t,v\na,1,1\na,2\n', 'CSV_UNREADABLE'],
+    ['a row with too many columns', 'd,t,v\na,1,1\na,2,2,2\n', 'CSV_UNREADABLE'],
+    ['two columns of one name', 'd,t,v,v\na,1,1,2\n', 'CSV_COLUMN_AMBIGUOUS'],
     ['a value that is no number', 'd,t,v\na,1,1e5\n', 'CSV_VALUE'],
     ['a time that is none', 'd,t,v\na,soon,1\n', 'CSV_TIME'],
     ['values that do not fit 24 bits', 'd,t,v\na,1,0\na,2,99999999\n', 'CSV_RANGE'],
     ['more devices than a machine runs', `d,t,v\n${Array.from({ length: 41 }, (_, i) => `d${i},1,1`).join('\n')}\n`, 'CSV_DEVICES'],
-    ['an unclosed quote', 'd,t,v\na,1,"1\n', 'CSV_BROKEN'],
+    ['an unclosed quote', 'd,t,v\na,1,"1\n', 'CSV_UNREADABLE'],
   ] as const) {
     it(`refuses ${what}`, async () => {
       await read(text).then(
@@ -97,4 +100,30 @@ describe('cli/local/dataset, a CSV file', () => {
       )
     })
   }
+
+  it('tells a directory from a file, and counts why no row is a reading', async () => {
+    const refusal = (work: Promise<unknown>) =>
+      work.then(
+        () => expect.fail('it was taken'),
+        (error: unknown) => error as TrellisError,
+      )
+    expect((await refusal(csvSource(folder, { device: 'd', time: 't', value: 'v' }))).code).to.equal('CSV_DIRECTORY')
+    const none = await refusal(read('d,t,v\n,1,5\n,2,6\na,3,NA\n'))
+    expect(none).to.include({ code: 'CSV_NO_READINGS' })
+    expect(none.details).to.include({ rows: 3, withoutDevice: 2, withoutValue: 1 })
+  })
+
+  it('says what it leaves out and how it reads times', async () => {
+    expect((await read('d,t,v\na,1,5\n')).notes).to.deep.equal([])
+    const { notes } = await read('d,t,v\na,1273363200000,5\n,1273363201000,6\n')
+    expect(notes).to.have.length(2)
+    expect(notes[0]).to.contain('1 of 2 rows')
+    expect(notes[1]).to.contain('milliseconds')
+  })
+
+  it('gives decimals as devices scale them', async () => {
+    const { series, decimals } = await read('d,t,v\na,1,20.0\na,2,+021.50\na,3,-0.5\n')
+    expect(series[0]!.readings.map(({ value }) => value)).to.deep.equal(['20', '21.5', '-0.5'])
+    expect(decimals).to.equal(1)
+  })
 })

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import type { ChainView } from '../../../agents/coordinator/chain-view.ts'
 import { coordinatorConfig } from '../../../agents/coordinator/config.ts'
+import { taskQuery } from '../../../agents/coordinator/door.ts'
 import { openLedger, type Ledger } from '../../../agents/coordinator/ledger.ts'
 import { coordinatorMetrics } from '../../../agents/coordinator/metrics.ts'
 import type { Modules } from '../../../agents/coordinator/modules.ts'
@@ -65,6 +66,31 @@ describe('coordinator ledger', function () {
   }
   const sync = async (task: Hex, found: TaskRecord, windowSettled = false) => syncTask(modules, await row(task), found, windowSettled)
   const proof = { words: ['1'], signals: ['1'], prover: p1, termsVersion: 1 }
+
+  it('lists every task, a page at a time in order of arrival', async () => {
+    for (const dead of [null, 'BAD_WINDOW', null, null, 'BAD_WINDOW']) await take(dead)
+    for (const state of [null, 'dead'] as const) {
+      const all = (await ledger.list(state, 500)).map((task) => task.id)
+      const pages: Hex[] = []
+      for (let page = await ledger.list(state, 2); page.length > 0; page = await ledger.list(state, 2, page.at(-1)!.id))
+        pages.push(...page.map((task) => task.id))
+      expect(pages).to.deep.equal(all)
+      expect(new Set(pages).size)
+        .to.be.at.least(state === null ? 5 : 2)
+        .and.equal(pages.length)
+    }
+  })
+
+  it('takes the parameters of a list of tasks, and no others', () => {
+    expect(taskQuery({})).to.deep.equal({ state: null, limit: 100, after: null })
+    const after = `0x${'ab'.repeat(32)}`
+    expect(taskQuery({ state: 'dead', limit: '500', after })).to.deep.equal({ state: 'dead', limit: 500, after })
+    for (const limit of ['-1', '0', '501', '99999999', '1.5', '1e2', '', 'x'])
+      expect(() => taskQuery({ limit }), limit).to.throw('1 to 500')
+    expect(() => taskQuery({ state: 'lost' })).to.throw('no state lost')
+    expect(() => taskQuery({ after: '7' })).to.throw('taskId')
+    expect(() => taskQuery({ page: '2' })).to.throw('no parameter page')
+  })
 
   it('takes a window once and moves its cursor forward only', async () => {
     const task = await take()

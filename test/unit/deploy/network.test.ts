@@ -23,6 +23,16 @@ describe('deploy/network', () => {
     expect(networkNames()).to.include.members(['localhost', 'iotex-testnet'])
   })
 
+  it('refuses a name that would leave the folder', () => {
+    for (const name of ['../../package', '..', 'a/b', 'a.json', 'LOCALHOST', ''])
+      expect(() => readNetwork(name), name)
+        .to.throw(TrellisError)
+        .with.property('code', 'NETWORK_NAME_INVALID')
+    expect(() => readNetwork('nowhere'))
+      .to.throw(TrellisError)
+      .with.property('code', 'NETWORK_UNKNOWN')
+  })
+
   it('tells every wrong field at once', () => {
     const error = refusal({ ...local(), chainId: -1, rpc: 'ftp://x', confirmations: 0, ioIDPrice: '1.5', feeReceiver: 'me', extra: 1 })
     expect(error.code).to.equal('NETWORK_FILE_INVALID')
@@ -32,7 +42,14 @@ describe('deploy/network', () => {
 
   it('refuses on a public network what is for local ones, all at once', () => {
     const error = refusal({ ...local(), kind: 'public' })
-    expect(Object.keys(error.details)).to.have.members(['replayAllowed', 'token', 'upgradeDelaySeconds', 'administrator', 'chainId', 'ceremonies'])
+    expect(Object.keys(error.details)).to.have.members([
+      'replayAllowed',
+      'token',
+      'upgradeDelaySeconds',
+      'administrator',
+      'chainId',
+      'ceremonies',
+    ])
   })
 
   it('refuses the example until its zero addresses are replaced', () => {
@@ -40,7 +57,7 @@ describe('deploy/network', () => {
   })
 
   it('names the networks that exist when one does not', () => {
-    for (const name of ['nowhere', '../package', '']) {
+    for (const name of ['nowhere', 'iotex']) {
       try {
         readNetwork(name)
         expect.fail('it was found')

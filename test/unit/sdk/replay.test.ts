@@ -67,7 +67,7 @@ describe('sdk/csv', () => {
 
   it('reads ISO and unix times, quotes, other columns and several devices', async () => {
     const options = {
-      ...file('who,at,rh,note\na,2010-05-09T00:00:00Z,45.93,"x,y"\nb,1273363205,50,\na,1273363210000,NA,\na,2010-05-09 00:00:15,46,\n'),
+      ...file('who,at,rh,note\na,2010-05-09T00:00:00Z,45.93,"x,y"\nb,1273363205,50,\na,1273363210,NA,\na,2010-05-09 00:00:15,46,\n'),
       deviceColumn: 'who',
     }
     expect(await collect(csvSource({ ...options, device: 'a' }).rows(0))).to.deep.equal([
@@ -96,6 +96,33 @@ describe('sdk/csv', () => {
     expect(await code('at,rh\n1\n')).to.equal('CSV_UNREADABLE')
     expect(await code('at,rh\nyesterday,2\n')).to.equal('CSV_TIME')
     expect(await codeOf(collect(csvSource({ ...file(''), file: '/nowhere/x.csv' }).rows(0)))).to.equal('CSV_UNREADABLE')
+  })
+
+  it('names the line of what cannot be read: ragged rows, times, other encodings', async () => {
+    const failure = async (text: string | Buffer) => {
+      const options = file('')
+      writeFileSync(options.file, text)
+      return (await collect(csvSource(options).rows(0)).catch((error: unknown) => error)) as { code: string; details: { line?: number } }
+    }
+    const tomorrow = Math.floor(Date.now() / 1000) + 2 * 86_400
+    for (const [code, line, text] of [
+      ['CSV_UNREADABLE', 3, 'at,rh\n1,2\n2\n3,4\n'],
+      ['CSV_UNREADABLE', 3, 'at,rh\n1,2\n2,3,4\n'],
+      ['CSV_TIME', 4, 'at,rh\n1,2\n\nsoon,3\n'],
+      ['CSV_TIME', 3, `at,rh\n1,2\n${tomorrow},3\n`],
+      ['CSV_TIME', 3, 'at,rh\n1273363200,2\n1273363201000,3\n'],
+      ['CSV_ENCODING', 2, Buffer.from('at,rh\n1,2 °C\n', 'latin1')],
+      ['CSV_ENCODING', 1, Buffer.from('\uFEFFat,rh\n1,2\n', 'utf16le')],
+      ['CSV_ENCODING', 1, Buffer.from('at,rh\n1,2\n', 'utf16le')],
+      ['CSV_ENCODING', 2, Buffer.from('at,rh\n1,é', 'utf8').subarray(0, -1)],
+      ['CSV_COLUMN_AMBIGUOUS', undefined, 'at,rh,rh\n1,2,3\n'],
+    ] as const) {
+      const error = await failure(text)
+      expect([error.code, error.details.line], String(text)).to.deep.equal([code, line])
+    }
+    const options = file('\uFEFFat,rh,x,x\n1,"2",é,ü\n')
+    expect(await collect(csvSource(options).rows(0))).to.deep.equal([{ row: 1, time: 1, value: '2' }])
+    expect(await codeOf(collect(csvSource({ ...options, file: temporaryFolder() }).rows(0)))).to.equal('CSV_DIRECTORY')
   })
 
   it('reads times of every form that it says it reads, and no other', () => {
