@@ -4,6 +4,7 @@ import { formatUnits } from 'viem'
 import { connectDeployment } from '../kit/deployment.ts'
 import { TrellisError } from '../protocol/errors.ts'
 import { check, readBooks } from './local/books.ts'
+import { isRunning } from './local/process.ts'
 import { stateAt } from './local/state.ts'
 import { printer } from './print.ts'
 
@@ -12,6 +13,16 @@ const chainPolicy = { confirmations: 0, pollMs: 150, reorgDepth: 1 }
 export async function audit(stateOption: string | undefined, options: { json: boolean }): Promise<void> {
   const state = stateAt(stateOption)
   const record = state.readRun()
+  // Until a chain is there with its contracts, books of another one would be read, or none.
+  if (record?.phase !== undefined && isRunning(record.supervisor)) {
+    throw new TrellisError({
+      code: 'RUN_STARTING',
+      message: `There is nothing to audit yet: ${record.phase}.`,
+      details: { state: state.root },
+      next: 'wait until npm run trellis -- status shows the project, then audit again',
+      retryable: true,
+    })
+  }
   if (record?.job === undefined) {
     throw new TrellisError({
       code: 'NOTHING_TO_AUDIT',

@@ -97,7 +97,7 @@ export async function checks(stateOption: string | undefined): Promise<Check[]> 
       : mine
         ? `${port} is ours`
         : `${port} is taken${holder === undefined ? '' : ` by process ${holder.pid} (${holder.command})`}`
-    add(`port ${name}`, free || mine, text, 'end that process, or npm start -- --free-ports', false)
+    add(`port ${name}`, free || mine, text, 'npm start fails until that process ends; or start with other ports: npm start -- --free-ports')
   }
   return found
 }
@@ -110,6 +110,6 @@ export async function doctor(stateOption: string | undefined, options: { json: b
   }
   const failed = found.filter(({ ok, needed }) => !ok && needed).length
   if (options.json) console.log(JSON.stringify({ ok: failed === 0, checks: found }))
-  else console.log(failed === 0 ? 'This machine is ready.' : `${failed} checks failed.`)
+  else console.log(failed === 0 ? 'This machine is ready.' : `${failed} check${failed === 1 ? '' : 's'} failed.`)
   process.exitCode = failed === 0 ? 0 : 1
 }

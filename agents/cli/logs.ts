@@ -6,6 +6,34 @@ import { TrellisError } from '../protocol/errors.ts'
 import { tail } from './local/supervisor.ts'
 import { stateAt } from './local/state.ts'
 
+export interface LogPart {
+  name: string
+  text: string
+}
+
+/** Lines of several logs in order of time. A line without a time stays after the one before it; a log without any time comes first. */
+export function byTime(parts: readonly LogPart[]): { name: string; line: string }[] {
+  return parts
+    .filter(({ text }) => text !== '')
+    .flatMap(({ name, text }) => {
+      let at = -Infinity
+      return text.split('\n').map((line) => {
+        at = timeOf(line) ?? at
+        return { name, line, at }
+      })
+    })
+    .sort((a, b) => (a.at === b.at ? 0 : a.at - b.at))
+    .map(({ name, line }) => ({ name, line }))
+}
+
+/** Milliseconds of a line of JSON, as services log them. */
+function timeOf(line: string): number | undefined {
+  const text = /^\{.*?"time":("[^"]+"|\d+)/.exec(line)?.[1]
+  if (text === undefined) return undefined
+  const at = text.startsWith('"') ? Date.parse(text.slice(1, -1)) : Number(text)
+  return Number.isNaN(at) ? undefined : at
+}
+
 export async function logs(
   stateOption: string | undefined,
   service: string | undefined,
@@ -26,19 +54,19 @@ export async function logs(
       code: 'SERVICE_UNKNOWN',
       message: `There is no log of "${service}".`,
       details: { known: known.join(', ') },
-      next: `trellis logs ${known[0] ?? ''}`,
+      next: `npm run trellis -- logs ${known[0] ?? ''}`,
     })
   }
   const chosen = service === undefined ? known : [service]
-  const label = (name: string, text: string): string => (chosen.length === 1 ? text : text.replaceAll(/^/gm, `${name.padEnd(12)} `))
-  for (const name of chosen) {
-    const text = tail(state.logFile(name), options.lines)
-    if (text !== '') process.stdout.write(`${label(name, text)}\n`)
+  const write = (parts: readonly LogPart[]): void => {
+    for (const { name, line } of byTime(parts)) process.stdout.write(chosen.length === 1 ? `${line}\n` : `${name.padEnd(12)} ${line}\n`)
   }
+  write(chosen.map((name) => ({ name, text: tail(state.logFile(name), options.lines) })))
   if (!options.follow) return
   const offsets = new Map(chosen.map((name) => [name, statSync(state.logFile(name)).size]))
   for (;;) {
     await new Promise((wake) => setTimeout(wake, 300))
+    const parts: LogPart[] = []
     for (const name of chosen) {
       const size = statSync(state.logFile(name)).size
       const from = Math.min(offsets.get(name) ?? 0, size)
@@ -50,7 +78,8 @@ export async function logs(
       // Whole lines only; the rest comes with the next look.
       const end = buffer.lastIndexOf(10) + 1
       offsets.set(name, from + end)
-      if (end > 0) process.stdout.write(`${label(name, buffer.subarray(0, end).toString().trimEnd())}\n`)
+      if (end > 0) parts.push({ name, text: buffer.subarray(0, end).toString().trimEnd() })
     }
+    write(parts)
   }
 }

@@ -13,14 +13,14 @@ function whole(least: number, most: number) {
   }
 }
 
-const program = new Command('trellis')
+const program = new Command('npm run trellis --')
   .description('Devices with wallets of their own, readings that are proven, and pay that follows the proof.')
   .option('--state <folder>', 'where the local run keeps its state (default: .trellis, or TRELLIS_STATE)')
-  .showHelpAfterError('(trellis --help lists the commands)')
+  .showHelpAfterError('(npm run trellis -- --help lists the commands)')
   .exitOverride()
   .addHelpText(
     'after',
-    '\nExamples:\n  trellis start                     everything on this machine, until Ctrl-C\n  trellis demo --json               the same job, then exit; last line is JSON\n  trellis status | logs gateway | audit | stop',
+    '\nExamples:\n  npm start                          everything on this machine, until Ctrl-C\n  npm run demo -- --json             the same job, then exit; last line is JSON\n  npm run trellis -- status | logs gateway | audit | stop',
   )
 
 const state = (): string | undefined => program.opts<{ state?: string }>().state
@@ -40,13 +40,13 @@ function jobOptions(command: Command): Command {
 
 jobOptions(program.command('start'))
   .description('Builds, starts the network and every service, runs the job, stays up until Ctrl-C')
-  .addHelpText('after', '\nExamples:\n  trellis start\n  trellis start --data readings.csv --device sensor --time at --value humidity')
+  .addHelpText('after', '\nExamples:\n  npm start\n  npm start -- --data readings.csv --device sensor --time at --value humidity')
   .action(async (options: Record<string, unknown>) => (await import('./start.ts')).start(state(), options))
 
 jobOptions(program.command('demo'))
   .description('Runs the same job as start and exits')
   .option('--json', 'print the summary as one line of JSON at the end', false)
-  .addHelpText('after', '\nExamples:\n  trellis demo --json\n  trellis demo --all --speed 600')
+  .addHelpText('after', '\nExamples:\n  npm run demo -- --json\n  npm run demo -- --all --speed 600')
   .action(async (options: Record<string, unknown>) => (await import('./demo.ts')).demo(state(), options))
 
 program
@@ -61,7 +61,7 @@ program
   .argument('[service]', 'chain, gateway, coordinator, prover-1, device-1, …')
   .addOption(new Option('-n, --lines <count>', 'lines from the end').argParser(whole(1, 100_000)).default(40))
   .option('-f, --follow', 'keep printing what is added', false)
-  .addHelpText('after', '\nExample:\n  trellis logs gateway --follow')
+  .addHelpText('after', '\nExample:\n  npm run trellis -- logs gateway --follow')
   .action(async (service: string | undefined, options: { lines: number; follow: boolean }) =>
     (await import('./logs.ts')).logs(state(), service, options),
   )
@@ -95,7 +95,10 @@ program
   .option('--config <file>', 'JSON configuration; TRELLIS_<SERVICE>_<FIELD> and --set win over it')
   .option('--set <field=value...>', 'a field of the configuration')
   .option('--offer', 'device: print the offer of this device as one JSON line and exit', false)
-  .addHelpText('after', '\nExamples:\n  trellis run gateway --config gateway.json\n  trellis run device --config device.json --offer')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npm run trellis -- run gateway --config gateway.json\n  npm run trellis -- run device --config device.json --offer',
+  )
   .action(async (service: string, options: { config?: string; set?: string[]; offer: boolean }) =>
     (await import('./run.ts')).run(service, options),
   )

@@ -18,7 +18,7 @@ export async function run(name: string, options: { config?: string; set?: string
       code: 'SERVICE_UNKNOWN',
       message: `There is no service "${name}".`,
       details: { known: Object.keys(services).join(', ') },
-      next: 'trellis run gateway --config gateway.json',
+      next: 'npm run trellis -- run gateway --config gateway.json',
     })
   }
   const flags: Record<string, unknown> = {}
@@ -33,7 +33,7 @@ export async function run(name: string, options: { config?: string; set?: string
       throw new TrellisError({
         code: 'FLAG_MALFORMED',
         message: '--offer is for devices.',
-        next: 'trellis run device --config FILE --offer',
+        next: 'npm run trellis -- run device --config FILE --offer',
       })
     flags['offer'] = true
   }

@@ -30,7 +30,7 @@ export async function start(stateOption: string | undefined, given: Record<strin
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
 
-  for (;;) {
+  for (let again = false; ; again = true) {
     const round = new AbortController()
     let failure: Error | undefined
     let chainEnded = false
@@ -48,6 +48,7 @@ export async function start(stateOption: string | undefined, given: Record<strin
         },
       },
       stopped.signal,
+      again,
     ).catch((error: unknown) => {
       if (stopped.signal.aborted) return undefined
       throw error

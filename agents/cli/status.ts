@@ -23,6 +23,8 @@ const PORT_OF: Readonly<Record<string, keyof Ports>> = {
 export interface Status {
   running: boolean
   startedAt: string | null
+  /** What goes on while the job is not there yet; null once it runs. */
+  phase: string | null
   services: ServiceStatus[]
   project: string | null
   /** Null while the gateway or the coordinator does not answer. */
@@ -38,7 +40,8 @@ const getJson = async (url: string): Promise<unknown> => {
 
 export async function readStatus(state: LocalState): Promise<Status> {
   const record = state.readRun()
-  if (record === undefined) return { running: false, startedAt: null, services: [], project: null, accounting: null, tasks: null }
+  if (record === undefined)
+    return { running: false, startedAt: null, phase: null, services: [], project: null, accounting: null, tasks: null }
   const services = await Promise.all(
     Object.entries(record.children).map(async ([name, ref]): Promise<ServiceStatus> => {
       const port = PORT_OF[name]
@@ -61,7 +64,8 @@ export async function readStatus(state: LocalState): Promise<Status> {
     project === null ? null : (getJson(`${gateway}/v1/accounting?project=${project}`) as Promise<Status['accounting']>).catch(() => null),
     (getJson(`${coordinator}/v1/accounting`) as Promise<Status['tasks']>).catch(() => null),
   ])
-  return { running: isRunning(record.supervisor), startedAt: record.startedAt, services, project, accounting, tasks }
+  const running = isRunning(record.supervisor)
+  return { running, startedAt: record.startedAt, phase: (running && record.phase) || null, services, project, accounting, tasks }
 }
 
 export async function printStatus(state: LocalState, print: Printer): Promise<void> {
@@ -72,6 +76,7 @@ export async function printStatus(state: LocalState, print: Printer): Promise<vo
         ? 'The supervisor is gone; these outlived it (npm run trellis -- stop):'
         : 'Nothing runs here.',
     )
+  else if (status.phase !== null) print.line(`Trellis runs: ${status.phase}.`)
   const alive = status.services.filter(({ running }) => running)
   if (alive.length > 0) {
     print.table([

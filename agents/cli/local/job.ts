@@ -90,7 +90,9 @@ export function speedOf(source: Source, chosen: number | undefined): number {
   return Math.max(1, Math.ceil(seconds / Math.max(SHORTEST_REPLAY_SECONDS, windows * SECONDS_PER_WINDOW)))
 }
 
-/** Builds, starts and onboards everything up to running devices. On failure, and when `signal` aborts, what was started is stopped again. */
+const CHAIN_AGAIN = 'the chain ended and is being started again'
+
+/** Builds, starts and onboards everything up to running devices; `again` after a chain that ended. On failure, and when `signal` aborts, what was started is stopped again. */
 export async function startJob(
   state: LocalState,
   command: string,
@@ -98,6 +100,7 @@ export async function startJob(
   print: Printer,
   events: SupervisorEvents,
   signal: AbortSignal,
+  again = false,
 ): Promise<Job> {
   const seconds: Record<string, number> = {}
   const stage = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
@@ -142,6 +145,7 @@ export async function startJob(
     supervisor: refOf(process.pid),
     ports,
     children: {},
+    phase: again ? CHAIN_AGAIN : 'the run is being started',
   }
   const supervisor = new Supervisor(state, record, events)
   state.writeRun(record)
@@ -163,6 +167,7 @@ export async function startJob(
       ready: async () => (await client.getChainId()) === 31337,
       onExitZero: 'crash' as const,
       restart: false,
+      phaseAtEnd: command === 'start' ? CHAIN_AGAIN : 'the chain ended, and the run with it',
     }
     if (alive === undefined) {
       print.step(`chain on ${rpc}`)
@@ -302,6 +307,7 @@ export async function startJob(
         expectedReadings: spanOf(source).readings,
         chainFolder: folder,
       }
+      delete record.phase
       state.writeRun(record)
       return { project: id, terms: published, devices: found }
     }

@@ -27,6 +27,8 @@ export interface RunRecord {
   supervisor: ProcessRef
   ports: Ports
   children: Record<string, ProcessRef>
+  /** What goes on while the job is not there yet or no more, such as `the chain is being started again`. */
+  phase?: string
   /** Known once onboarding is done. */
   job?: JobRecord
 }

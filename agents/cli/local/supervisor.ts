@@ -18,6 +18,8 @@ export interface ChildSpec {
   onExitZero: 'done' | 'crash'
   /** False for a child whose loss cannot be mended by starting it again: its end is reported by `onGivenUp`. */
   restart?: boolean
+  /** Phase of the run once this child is given up. */
+  phaseAtEnd?: string
   /** Exit code by which the child says that starting it again does not help. Believed the second time in a row. */
   permanentCode?: number
 }
@@ -185,6 +187,10 @@ export class Supervisor {
           : lasting
             ? `${spec.name} ended with an error that starting it again does not mend.`
             : `${spec.name} ended ${child.failures} times in a row; the last time ${reason}.`
+      if (spec.phaseAtEnd !== undefined) {
+        this.#record.phase = spec.phaseAtEnd
+        this.#state.writeRun(this.#record)
+      }
       this.#events.onGivenUp?.(this.#failure(child, times), spec.name)
       return
     }

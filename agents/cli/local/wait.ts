@@ -25,6 +25,8 @@ export async function settled(job: Job, print: Printer, signal: AbortSignal): Pr
   const { client, deployment, supervisor, source, project } = job
   const taskManager = addressOf(deployment, 'TaskManager')
   let firstProof: number | undefined
+  // Last known: a coordinator that is being started again does not answer.
+  let settledTasks = 0
   let toldAt = performance.now()
   let devicesDone = false
   const from = performance.now()
@@ -32,6 +34,7 @@ export async function settled(job: Job, print: Printer, signal: AbortSignal): Pr
     await new Promise((wake) => setTimeout(wake, LOOK_MS))
     const accounting = await readAccounting(job.gatewayUrl, project).catch(() => undefined)
     const progress = await progressOf(job)
+    settledTasks = progress?.settled ?? settledTasks
     if (firstProof === undefined && (progress?.settled ?? 0) > 0) {
       const events = await client
         .getContractEvents({ address: taskManager, abi: taskManagerAbi, eventName: 'TaskSettled', fromBlock: 0n })
@@ -48,7 +51,7 @@ export async function settled(job: Job, print: Printer, signal: AbortSignal): Pr
     }
     if (performance.now() - toldAt > TELL_MS && accounting !== undefined) {
       toldAt = performance.now()
-      print.step(`${accounting.acceptedReadings} readings accepted, ${accounting.windows} windows, ${progress?.settled ?? 0} settled`)
+      print.step(`${accounting.acceptedReadings} readings accepted, ${accounting.windows} windows, ${settledTasks} settled`)
     }
     if (!done || accounting === undefined || progress === undefined) continue
     if (isOver(progress, accounting)) break
