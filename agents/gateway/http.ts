@@ -9,9 +9,10 @@ import { termsToJson } from '../protocol/terms.ts'
 import type { ChainView } from './chain-view.ts'
 import { DOCUMENT_MAX_BYTES, readDocument } from './documents.ts'
 import { badRequest, notFound } from './errors.ts'
-import type { Intake } from './intake.ts'
+import type { Door, Intake } from './intake.ts'
 import type { Ledger } from './ledger.ts'
 import type { GatewayMetrics } from './metrics.ts'
+import { Sender } from './senders.ts'
 
 /** A batch of 256 full windows takes about 420 kB. */
 export const BATCH_MAX_BYTES = 512 * 1024
@@ -30,12 +31,27 @@ export interface HttpDoorOptions extends EnvelopeDomain {
   publicUrl: () => string
   /** Documents that the store takes. */
   documentsKept: number
+  /** Messages of one address that are judged at once. */
+  share: number
   now?: () => number
 }
 
 export function gatewayRoutes({ intake, ledger, view, metrics }: HttpModules, options: HttpDoorOptions): (app: HttpApp) => void {
-  const { publicUrl, documentsKept, now = Date.now } = options
+  const { publicUrl, documentsKept, share, now = Date.now } = options
   const tooLarge = (): Promise<Ack> => intake.refuse('TOO_LARGE', `a request has at most ${BATCH_MAX_BYTES} bytes`)
+  // Addresses with messages under way.
+  const senders = new Map<string, Sender>()
+  /** An address may stand for many devices, as behind a proxy: one that forges does not slow the others down. */
+  const sending = async <T>(c: HttpContext, work: (door: Door) => Promise<T>): Promise<T> => {
+    const address = c.env.incoming.socket.remoteAddress ?? ''
+    const sender = senders.get(address) ?? new Sender({ share, slowsForgers: false })
+    senders.set(address, sender)
+    try {
+      return await work({ name: 'http', sender })
+    } finally {
+      if (sender.waiting === 0) senders.delete(address)
+    }
+  }
   return (app) => {
     app.post('/v1/messages', async (c) => {
       const length = Number(c.req.header('content-length') ?? '0')
@@ -47,7 +63,7 @@ export function gatewayRoutes({ intake, ledger, view, metrics }: HttpModules, op
       const text = await c.req.text()
       // A request in chunks does not say its length beforehand.
       if (Buffer.byteLength(text) > BATCH_MAX_BYTES) return answer(c, await tooLarge())
-      if (!text.trimStart().startsWith('[')) return answer(c, await intake.accept(text, { name: 'http' }))
+      if (!text.trimStart().startsWith('[')) return answer(c, await sending(c, (door) => intake.accept(text, door)))
       let batch: unknown
       try {
         batch = JSON.parse(text)
@@ -57,7 +73,7 @@ export function gatewayRoutes({ intake, ledger, view, metrics }: HttpModules, op
       if (!Array.isArray(batch) || batch.length > ENVELOPE_BATCH) {
         return answer(c, await intake.refuse('TOO_LARGE', `a request has at most ${ENVELOPE_BATCH} messages`))
       }
-      const acks = await Promise.all(batch.map((json: unknown) => intake.accept({ json }, { name: 'http' })))
+      const acks = await sending(c, (door) => Promise.all(batch.map((json: unknown) => intake.accept({ json }, door))))
       return c.json({ acks: acks.map(ackToJson) })
     })
 

@@ -30,10 +30,11 @@ import { BoundedCache } from './bounded-cache.ts'
 import type { ChainView } from './chain-view.ts'
 import type { DeviceState, Ledger, LedgerWrites } from './ledger.ts'
 import type { GatewayMetrics } from './metrics.ts'
+import type { Sender } from './senders.ts'
 import type { SignatureVerifier } from './signatures.ts'
 
-/** Where a message came in. On MQTT the topic names a device too, and both must agree. */
-export type Door = { name: 'http' } | { name: 'mqtt'; project: string; device: string }
+/** Where a message came in, and from whom. On MQTT the topic names a device too, and both must agree. */
+export type Door = { name: 'http'; sender: Sender } | { name: 'mqtt'; sender: Sender; project: string; device: string }
 
 export interface Intake {
   /** Judges one message, raw or parsed as JSON already. Resolves when the answer is on disk; never rejects. */
@@ -91,8 +92,6 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
   const { chainId, dataKeyRegistry, maxWaiting, now = Date.now } = options
   const digests = envelopeDigests(options)
   const channels = new BoundedCache<string, bigint>(1_024)
-  // The newest message of each device that is being judged: the next one of that device is placed after it.
-  const tails = new Map<string, Promise<unknown>>()
   let waiting = 0
   // Refusals for load are counted with the next commit: they must not add to the load.
   let overloaded = 0
@@ -111,7 +110,7 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
   }
 
   /** Stage one. */
-  const judge = async (envelope: Envelope): Promise<Judged | Refused> => {
+  const judge = async (envelope: Envelope, sender: Sender): Promise<Judged | Refused> => {
     const project = await view.project(envelope.project)
     if (project === undefined) return refused('UNKNOWN_PROJECT', 'no terms are published for this project')
     const device = await view.device(envelope.device)
@@ -124,9 +123,13 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
     const judged = envelope.kind === 'reading' ? digestReading(envelope, terms) : digestWindow(envelope, terms)
     if ('refused' in judged) return judged
 
+    // Others of this connection may have been found forged meanwhile.
+    if (sender.pausedMs > 0) return paused()
     const verdict = await signatures.verify(device.signer, judged.digest, Buffer.from(envelope.signature.slice(2), 'hex'))
     if (verdict === 'busy') return refused('OVERLOADED', 'too many new keys at once')
     if (verdict === 'retired') return refused('RETIRED_KEY', 'this key was rotated away')
+    if (verdict === 'bad') sender.bad()
+    else sender.good()
     if (verdict === 'bad') return refused('BAD_SIGNATURE', 'not a signature by the device’s key over this message')
     return judged.kind === 'reading' ? judgeReading(judged) : judgeWindow(judged)
   }
@@ -303,11 +306,13 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
     overloaded = 0
   }
 
-  const placed = async (envelope: Envelope, subject: MessageSubject): Promise<Ack> => {
+  const placed = async (envelope: Envelope, subject: MessageSubject, sender: Sender): Promise<Ack> => {
+    // By sender: what a stranger sends in a device's name must not hold up the device.
+    const { tails } = sender
     const project = envelope.project.toString()
     const key = `${project}/${envelope.device}`
     const before = tails.get(key)
-    const judging = judge(envelope)
+    const judging = judge(envelope, sender)
     // It may fail while the one before it is still waited for.
     judging.catch(() => undefined)
     // Commits keep the order in which they were queued, so the next message waits for that only, and not for the disk.
@@ -345,7 +350,11 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
 
   const accept = async (message: string | Uint8Array | { json: unknown }, door: Door): Promise<Ack> => {
     if (waiting >= maxWaiting) return refuse('OVERLOADED', `${maxWaiting} messages are being judged`)
+    const { sender } = door
+    if (sender.waiting >= sender.share) return refuse('OVERLOADED', `${sender.share} messages of this sender are being judged`)
+    if (sender.pausedMs > 0) return refuse('OVERLOADED', paused().detail)
     waiting += 1
+    sender.waiting += 1
     const started = performance.now()
     let subject = nobody
     try {
@@ -357,7 +366,7 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
       if (door.name === 'mqtt' && (door.project !== envelope.project.toString() || door.device !== envelope.device)) {
         return await refuse('WRONG_TOPIC', 'the topic names another device or project than the message', subject, door.project)
       }
-      return await placed(envelope, subject)
+      return await placed(envelope, subject, sender)
     } catch (error) {
       // The chain did not answer, or the disk failed: nothing was stored, and the device will send again.
       if (!isTrellisError(error)) log.error({ err: error }, 'a message could not be judged')
@@ -365,6 +374,7 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
       return await refuse('OVERLOADED', 'the gateway cannot judge messages now', subject)
     } finally {
       waiting -= 1
+      sender.waiting -= 1
       metrics.seconds.observe((performance.now() - started) / 1000)
     }
   }
@@ -376,6 +386,10 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
       return waiting
     },
   }
+}
+
+function paused(): Refused {
+  return refused('OVERLOADED', 'too many bad signatures came from this connection')
 }
 
 function refused(code: RefusalCode, detail: string, expected?: number): Refused {

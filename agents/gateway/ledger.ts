@@ -16,9 +16,9 @@ import {
   type StatementSync,
 } from '../kit/store.ts'
 import type { Ack } from '../protocol/ack.ts'
-import type { RefusalCode } from '../protocol/envelope.ts'
+import { positionOf, type RefusalCode } from '../protocol/envelope.ts'
 import type { Address, Hex } from '../protocol/ids.ts'
-import { lanesToHex } from '../protocol/window.ts'
+import { lanesToHex, SEQUENCE_LIMIT } from '../protocol/window.ts'
 
 const migrations = [
   `create table devices (
@@ -202,7 +202,11 @@ export function openLedger({ dataFolder, genesisHash, deployment, refusalsKept, 
 
   const windowsAfter = db.prepare('select * from windows where project = ? and cursor > ? order by cursor limit ?')
   const windowsOfRoot = db.prepare('select * from windows where root = ? order by cursor')
-  const refusalsAfter = db.prepare('select * from refusals where id > ? order by id limit ?')
+  // A position beyond what a number holds, as an earlier version kept it, would throw when it is read.
+  const refusalsAfter = db.prepare(
+    `select id, at, project, device, kind, case when position between 0 and ${SEQUENCE_LIMIT - 1} then position end position, reason, detail
+     from refusals where id > ? order by id limit ?`,
+  )
   const sums = db.prepare(
     `select coalesce(sum(next_sequence), 0) accepted, coalesce(sum(windowed), 0) windowed, coalesce(sum(next_window), 0) windows
      from devices where ?1 is null or project = ?1`,
@@ -332,7 +336,7 @@ function prepareWrites(db: DatabaseSync, refusalsKept: number): LedgerWrites {
         project === '' ? null : project,
         subject.device,
         subject.kind,
-        subject.position,
+        positionOf(subject.kind, subject.position),
         reason,
         detail,
       )

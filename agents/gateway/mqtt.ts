@@ -9,19 +9,22 @@ import type { AddressInfo } from 'node:net'
 import { Duplex } from 'node:stream'
 import { Aedes, type Client } from 'aedes'
 import type { Logger } from '../kit/log.ts'
-import { ackTopic, encodeAck, parseTopic } from '../protocol/ack.ts'
+import { type Ack, ackTopic, encodeAck, parseTopic } from '../protocol/ack.ts'
 import { ENVELOPE_MAX_BYTES, parseEnvelope } from '../protocol/envelope.ts'
 import { portBusy } from './errors.ts'
 import { gatheredWrites } from './gathered-writes.ts'
 import type { Intake } from './intake.ts'
 import type { GatewayMetrics } from './metrics.ts'
 import { MqttGuard, OVERSIZE_MARKER } from './mqtt-guard.ts'
+import { Sender } from './senders.ts'
 
 export interface MqttOptions {
   hostname: string
   /** 0 takes a free port. */
   port: number
   maxConnections: number
+  /** Messages of one connection that are judged at once. */
+  share: number
 }
 
 export interface MqttDoor {
@@ -38,7 +41,7 @@ const SUBSCRIPTIONS_MAX = 256
 /** Opens the door. @throws TrellisError PORT_BUSY */
 export async function startMqtt(
   intake: Intake,
-  { hostname, port, maxConnections }: MqttOptions,
+  { hostname, port, maxConnections, share }: MqttOptions,
   metrics: GatewayMetrics,
   log: Logger,
 ): Promise<MqttDoor> {
@@ -57,12 +60,17 @@ export async function startMqtt(
         return
       }
       const { topic, payload } = packet
-      void receive(client, topic, Buffer.isBuffer(payload) ? payload : Buffer.from(payload))
+      const sender = senderOf(client)
+      const answered = receive(client, sender, topic, Buffer.isBuffer(payload) ? payload : Buffer.from(payload))
       // What a client publishes ends here: forwarded on an `ack` topic it would forge an answer, retained it would stay in memory for ever.
       packet.topic = SINK
       packet.payload = Buffer.alloc(0)
       packet.retain = false
-      done(null)
+      // The broker reads a connection on when what it had read is done: a sender that is ahead of its answers waits in its own socket.
+      const { pausedMs } = sender
+      if (pausedMs > 0) setTimeout(() => done(null), pausedMs).unref()
+      else if (sender.crowded) void answered.finally(() => done(null))
+      else done(null)
     },
     authorizeForward: (_client, packet) => (parseTopic(packet.topic)?.direction === 'ack' ? packet : null),
     authorizeSubscribe(client, subscription, done) {
@@ -71,6 +79,13 @@ export async function startMqtt(
       done(null, allowed ? { ...subscription, qos: 0 } : null)
     },
   })
+
+  const senders = new WeakMap<Client, Sender>()
+  const senderOf = (client: Client): Sender => {
+    const sender = senders.get(client) ?? new Sender({ share, slowsForgers: true })
+    senders.set(client, sender)
+    return sender
+  }
 
   const topics = new WeakMap<Client, Set<string>>()
   const mayListen = (client: Client | null, topic: string): boolean => {
@@ -85,12 +100,23 @@ export async function startMqtt(
     for (const topic of unsubscribed) topics.get(client)?.delete(topic)
   })
 
-  const receive = async (client: Client, topic: string, payload: Buffer): Promise<void> => {
+  /** Refusals cost a write each: they take of the sender's share, too. */
+  const refuse = async (sender: Sender, ...what: Parameters<Intake['refuse']>): Promise<Ack> => {
+    if (sender.waiting >= share) return intake.refuse('OVERLOADED', `${share} messages of this connection are being judged`)
+    sender.waiting += 1
+    try {
+      return await intake.refuse(...what)
+    } finally {
+      sender.waiting -= 1
+    }
+  }
+
+  const receive = async (client: Client, sender: Sender, topic: string, payload: Buffer): Promise<void> => {
     const place = parseTopic(topic)
     if (payload.length > ENVELOPE_MAX_BYTES || OVERSIZE_MARKER.equals(payload)) {
       const detail = `a message has at most ${ENVELOPE_MAX_BYTES} bytes`
       const subject = { device: place?.device ?? null, kind: null, position: null }
-      answer(client, place, encodeAck(await intake.refuse('TOO_LARGE', detail, subject, place?.project)))
+      answer(client, place, encodeAck(await refuse(sender, 'TOO_LARGE', detail, subject, place?.project)))
       return
     }
     if (place?.direction !== 'up') {
@@ -99,11 +125,11 @@ export async function startMqtt(
       const of = parsed.ok ? parsed.envelope : undefined
       const named =
         of === undefined ? subject : { device: of.device, kind: of.kind, position: of.kind === 'reading' ? of.sequence : of.index }
-      const ack = await intake.refuse('WRONG_TOPIC', 'devices publish on trellis/v1/<project>/<device>/up', named, of?.project.toString())
+      const ack = await refuse(sender, 'WRONG_TOPIC', 'devices publish on trellis/v1/<project>/<device>/up', named, of?.project.toString())
       answer(client, of === undefined ? place : { project: of.project.toString(), device: of.device }, encodeAck(ack), true)
       return
     }
-    const ack = await intake.accept(payload, { name: 'mqtt', project: place.project, device: place.device })
+    const ack = await intake.accept(payload, { name: 'mqtt', sender, project: place.project, device: place.device })
     answer(client, place, encodeAck(ack))
   }
 

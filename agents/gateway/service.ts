@@ -13,6 +13,7 @@ import { openLedger } from './ledger.ts'
 import { followPass } from './loop.ts'
 import { gatewayMetrics } from './metrics.ts'
 import { startMqtt } from './mqtt.ts'
+import { shareOf } from './senders.ts'
 import { createSignatureVerifier } from './signatures.ts'
 
 /** The chain that a gateway serves: its name, and the view of it. */
@@ -78,6 +79,7 @@ export async function startGateway(
     const signatures = createSignatureVerifier({ isRetired: (key) => view.isRetired(key) })
     const domain = { chainId, ...contracts }
     const intake = createIntake({ view, ledger, signatures, metrics, log }, { ...domain, maxWaiting })
+    const share = shareOf(maxWaiting)
     let base = config.publicUrl ?? ''
     const http = await startHttp({
       ...config.http,
@@ -85,11 +87,14 @@ export async function startGateway(
       metrics: registry,
       ready: chain.ready,
       bodyLimitBytes: 4 << 20,
-      routes: gatewayRoutes({ intake, ledger, view, metrics }, { ...domain, documentsKept, publicUrl: () => base.replace(/\/$/, '') }),
+      routes: gatewayRoutes(
+        { intake, ledger, view, metrics },
+        { ...domain, documentsKept, share, publicUrl: () => base.replace(/\/$/, '') },
+      ),
     })
     stack.add('http', () => http.close())
     base ||= http.url
-    const mqtt = await startMqtt(intake, config.mqtt, metrics, log)
+    const mqtt = await startMqtt(intake, { ...config.mqtt, share }, metrics, log)
     // The doors close first, then what they had begun to judge is answered and stored.
     stack.add('intake', () => drained(() => intake.waiting + ledger.waiting))
     stack.add('mqtt', () => mqtt.close())

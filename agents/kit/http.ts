@@ -48,12 +48,16 @@ const statuses: Readonly<Record<string, ContentfulStatusCode>> = {
   UNAUTHENTICATED: 401,
   FORBIDDEN: 403,
   NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
   CONFLICT: 409,
   TOO_LARGE: 413,
   REQUEST_TIMEOUT: 503,
   OVERLOADED: 503,
   WRONG_HOST: 421,
 }
+
+/** Methods that services use. */
+const methods = ['GET', 'POST', 'PUT', 'DELETE'] as const
 
 /** Starts the door. @throws TrellisError PORT_BUSY when the port is taken. */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
@@ -96,7 +100,12 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   })
   app.get('/metrics', async (c) => c.text(await metrics.text(), 200, { 'content-type': metrics.contentType }))
   options.routes(app)
-  app.notFound((c) => answer(c, new TrellisError({ code: 'NOT_FOUND', message: `There is nothing at ${c.req.path}.` })))
+  app.notFound((c) => {
+    const allowed = methods.filter((method) => app.router.match(method, c.req.path)[0].some(([[, route]]) => route.method === method))
+    if (allowed.length === 0) return answer(c, new TrellisError({ code: 'NOT_FOUND', message: `There is nothing at ${c.req.path}.` }))
+    c.header('allow', allowed.join(', '))
+    return answer(c, new TrellisError({ code: 'METHOD_NOT_ALLOWED', message: `${c.req.path} takes ${allowed.join(' or ')}.` }))
+  })
   app.onError((error, c) => {
     const known = toTrellisError(error)
     if (statusOf(known) >= 500) log.warn({ err: error, path: c.req.path }, 'request failed')

@@ -193,8 +193,14 @@ function refuse(code: RefusalCode, detail: string, source: Record<string, unknow
   const kind = source['kind'] === 'reading' || source['kind'] === 'window' ? source['kind'] : null
   const device = typeof source['device'] === 'string' && devicePattern.test(source['device']) ? source['device'] : null
   const sequence = uintBelow(source['sequence'], SEQUENCE_LIMIT) ?? null
-  const index = typeof source['index'] === 'number' && Number.isInteger(source['index']) ? source['index'] : null
-  return { ok: false, code, detail, subject: { device, kind, position: kind === 'reading' ? sequence : kind === 'window' ? index : null } }
+  const position = kind === 'reading' ? sequence : kind === 'window' ? source['index'] : null
+  return { ok: false, code, detail, subject: { device, kind, position: positionOf(kind, position) } }
+}
+
+/** A position that a message of this kind can have; null for anything else, which a store may be unable to keep or to give back. */
+export function positionOf(kind: MessageSubject['kind'], position: unknown): number | null {
+  const limit = kind === 'window' ? WINDOW_INDEX_LIMIT : SEQUENCE_LIMIT
+  return typeof position === 'number' && Number.isInteger(position) && position >= 0 && position < limit ? position : null
 }
 
 /** What the signature of an envelope is bound to besides its fields. */

@@ -360,6 +360,55 @@ describe('gateway', function () {
       await client.endAsync(true)
     })
 
+    it('does not let one that floods forged readings starve the devices', async () => {
+      await gateway.stop()
+      gateway = await openGateway(chain, gateway.dataFolder, { maxWaiting: 256 })
+      expect(await send(readingAt(device, 0))).to.equal('accepted')
+      const forger = await connect()
+      let flooding = true
+      let forged = 0
+      const forgery = encodeEnvelope({ ...readingAt(other, 1), device: device.publicKeys.device })
+      const flood = (async () => {
+        while (flooding) {
+          for (let n = 0; n < 200; n++) forger.publish(upTopic(project, device.publicKeys.device), forgery)
+          forged += 200
+          await new Promise((resolve) => setTimeout(resolve, 20))
+        }
+      })()
+      const honest = await connect()
+      await honest.subscribeAsync(ackTopic(project, device.publicKeys.device))
+      const total = 300
+      const finished = new Promise<void>((resolve, reject) => {
+        let next = 1
+        let answered = 0
+        const pump = (): void => {
+          while (next <= total && next - 1 - answered < 64)
+            honest.publish(upTopic(project, device.publicKeys.device), encodeEnvelope(readingAt(device, next++)))
+        }
+        honest.on('message', (_, payload) => {
+          const ack = parseAck(payload)!
+          // The forger's answers arrive on the topic that it names.
+          if (ack.status !== 'accepted') return
+          answered += 1
+          if (answered === total) resolve()
+          else pump()
+        })
+        setTimeout(() => reject(new Error(`${answered} of ${total} readings were accepted`)), 8_000).unref()
+        setTimeout(pump, 300)
+      })
+      try {
+        await finished
+      } finally {
+        flooding = false
+        await flood
+        await Promise.all([forger.endAsync(true), honest.endAsync(true)])
+      }
+      expect(forged).to.be.greaterThan(1_000)
+      const { acceptedReadings, refused } = await accounting()
+      expect(acceptedReadings).to.equal(total + 1)
+      expect(refused.BAD_SIGNATURE).to.be.greaterThan(0)
+    })
+
     it('counts refusals of projects that nobody has together', async () => {
       const client = await connect()
       for (const named of ['8', '9', '18446744073709551615', '99999999999999999999', '7'])
@@ -377,6 +426,14 @@ describe('gateway', function () {
   })
 
   describe('over HTTP', () => {
+    it('keeps refusals of indices beyond every window, and gives them out', async () => {
+      const indices = ['1000000000000000000', '1e300', '-1e18', '9007199254740992']
+      for (const index of indices) expect((await post(`{"v":1,"kind":"window","index":${index}}`)).ack.reason).to.equal('MALFORMED')
+      const { items } = await get<{ items: RefusalItem[] }>('/v1/refusals')
+      expect(items.map(({ position }) => position)).to.deep.equal(indices.map(() => null))
+      expect((await get<Accounting>('/v1/accounting')).refused).to.deep.equal({ MALFORMED: indices.length })
+    })
+
     it('refuses a request that is too large in chunks, too', async () => {
       const batch = `[${new Array(200).fill(`{"v":1,"pad":"${'x'.repeat(4_000)}"}`).join(',')}]`
       const body = new ReadableStream({

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Parts of the gateway: packet guard, cache, signature verifier, chain view, ledger. */
 import { randomBytes } from 'node:crypto'
+import { DatabaseSync } from 'node:sqlite'
+import { join } from 'node:path'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import { expect } from 'chai'
@@ -13,6 +15,7 @@ import { openLedger } from '../../../agents/gateway/ledger.ts'
 import { MqttGuard, OVERSIZE_MARKER } from '../../../agents/gateway/mqtt-guard.ts'
 import { createSignatureVerifier } from '../../../agents/gateway/signatures.ts'
 import { es256kSign } from '../../../agents/crypto/es256k.ts'
+import { ledgerFolder } from '../../../agents/kit/store.ts'
 import type { ChainClient } from '../../../agents/kit/chain.ts'
 import type { Address } from '../../../agents/protocol/ids.ts'
 import { contracts, deviceOf, keysOf, project, temporaryFolder } from './support.ts'
@@ -295,6 +298,38 @@ describe('gateway/chain-view', () => {
 })
 
 describe('gateway/ledger', () => {
+  it('keeps a refusal whatever its position says, and gives out rows that an older version wrote', async () => {
+    const options = {
+      dataFolder: temporaryFolder(),
+      genesisHash: `0x${'22'.repeat(32)}`,
+      deployment: contracts.ioIDRegistry,
+      refusalsKept: 99,
+      documentsKept: 1,
+    } as const
+    const ledger = openLedger(options)
+    const refuse = (kind: 'reading' | 'window', position: number): Promise<void> => {
+      const subject = { device: null, kind, position }
+      return ledger.commit((writes) =>
+        writes.addRefusal('7', { status: 'refused', subject, reason: 'MALFORMED', detail: null, expected: null }, 1),
+      )
+    }
+    const unusable = [1e18, 1e300, -1e18, 2 ** 53, -1, 1.5, NaN, 2 ** 32]
+    for (const position of unusable) await refuse('window', position)
+    await refuse('window', 2 ** 32 - 1)
+    await refuse('reading', 2 ** 40)
+    await refuse('reading', 2 ** 40 - 1)
+    const positions = (): (number | null)[] => ledger.refusals(0, 500).map(({ position }) => position)
+    const kept = [...unusable.map(() => null), 2 ** 32 - 1, null, 2 ** 40 - 1]
+    expect(positions()).to.deep.equal(kept)
+    expect(ledger.accounting('7').refused).to.deep.equal({ MALFORMED: kept.length })
+    const file = join(ledgerFolder(options.dataFolder, options.genesisHash, options.deployment), 'gateway.sqlite')
+    const db = new DatabaseSync(file)
+    db.exec("insert into refusals (at, kind, position, reason) values (1, 'window', 1000000000000000000, 'MALFORMED')")
+    db.close()
+    expect(positions()).to.deep.equal([...kept, null])
+    ledger.close()
+  })
+
   it('undoes one failed write alone, and keeps documents up to its limit', async () => {
     const options = {
       dataFolder: temporaryFolder(),

@@ -83,6 +83,12 @@ describe('startHttp', () => {
     expect(await code(await fetch(`${http.url}/nothing`))).to.equal('NOT_FOUND')
   })
 
+  it('answers 405 and what is allowed where a path takes another method', async () => {
+    const wrong = await fetch(`${http.url}/echo`, { method: 'DELETE' })
+    expect([wrong.status, wrong.headers.get('allow'), await code(wrong)]).to.deep.equal([405, 'POST', 'METHOD_NOT_ALLOWED'])
+    expect((await fetch(`${http.url}/nothing`, { method: 'DELETE' })).status).to.equal(404)
+  })
+
   it('gives up on a request that takes too long, and refuses more than it can work on', async () => {
     const [one, two, three] = await Promise.all([1, 2, 3].map(() => fetch(`${http.url}/hangs`)))
     const codes = await Promise.all([one!, two!, three!].map(code))

@@ -203,6 +203,19 @@ describe('protocol/envelope', () => {
     expect(parsed).to.deep.include({ ok: false, subject: { device, kind: 'reading', position: 3 } })
     expect(parseEnvelope('{')).to.deep.include({ ok: false, subject: { device: null, kind: null, position: null } })
   })
+
+  it('names no position that version 1 cannot have, so that it can be stored and read back', () => {
+    const positionOf = (message: string): number | null | undefined => {
+      const parsed = parseEnvelope(message)
+      return parsed.ok ? undefined : parsed.subject.position
+    }
+    for (const index of ['1000000000000000000', '1e300', '-1e18', '-1', '9007199254740992', '4294967296', '1.5', '"0"'])
+      expect(positionOf(`{"v":1,"kind":"window","index":${index}}`), index).to.equal(null)
+    expect(positionOf('{"v":1,"kind":"window","index":4294967295}')).to.equal(2 ** 32 - 1)
+    for (const sequence of ['1099511627776', '18446744073709551615', '99999999999999999999', '-1', '1e3'])
+      expect(positionOf(`{"v":1,"kind":"reading","sequence":"${sequence}"}`), sequence).to.equal(null)
+    expect(positionOf('{"v":1,"kind":"reading","sequence":"1099511627775"}')).to.equal(2 ** 40 - 1)
+  })
 })
 
 describe('protocol/ack', () => {
