@@ -2,7 +2,9 @@
 // itself runs on an older Node. By now the project's own Node 24 leads the PATH, so the Node that runs npm is asked, not the one that runs this.
 import { execFileSync } from 'node:child_process'
 
-const version = execFileSync(process.env.npm_node_execpath ?? process.execPath, ['--version'], { encoding: 'utf8' }).trim().slice(1)
+const version = execFileSync(process.env.npm_node_execpath ?? process.execPath, ['--version'], { encoding: 'utf8' })
+  .trim()
+  .slice(1)
 if (Number(version.split('.')[0]) < 22) {
   console.error(
     [

@@ -185,7 +185,7 @@ describe('device', function () {
       )
       let errors = ''
       child.stderr!.on('data', (data: Buffer) => (errors += data.toString()))
-      expect(await once(child, 'exit')).to.deep.equal([1, null])
+      expect(await once(child, 'exit')).to.deep.equal([78, null])
       expect(errors).to.match(/^DEVICE_REFUSED {2}/)
       expect(errors).to.match(/reason +REMOVED/)
       expect(errors).to.match(/next +the owner removed this device/)
