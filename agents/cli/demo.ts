@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `trellis demo`: the job from nothing to settled, then exit. With `--json` the last line of stdout is the summary. */
 import { TrellisError } from '../protocol/errors.ts'
-import { type JobOptions, livingRun, startJob } from './local/job.ts'
+import { livingRun } from './local/earlier-run.ts'
+import { type JobOptions, startJob } from './local/job.ts'
 import { stateAt } from './local/state.ts'
 import { printSummary, summarise } from './local/summary.ts'
 import { settled, sinceStart } from './local/wait.ts'

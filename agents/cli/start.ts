@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `trellis start`: the whole job, which then stays up until Ctrl-C. A second start says what runs; one after a kill goes on where it was. */
 import { DEFAULT_PORTS, stateAt } from './local/state.ts'
-import { type Job, type JobOptions, livingRun, startJob } from './local/job.ts'
+import { livingRun } from './local/earlier-run.ts'
+import { type Job, type JobOptions, startJob } from './local/job.ts'
 import { printSummary, summarise } from './local/summary.ts'
 import { settled } from './local/wait.ts'
 import { printer } from './print.ts'

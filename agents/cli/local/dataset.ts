@@ -2,7 +2,15 @@
 /** What a run replays: the sensor data set or anybody's CSV file, looked through once so that terms, clock and expectations fit it. */
 import { statSync } from 'node:fs'
 import { TrellisError } from '../../protocol/errors.ts'
-import { DATASET_DEFAULT_ROWS, DATASET_MOTES, datasetTime, readCsv, readMote } from '../../sdk/service.ts'
+import {
+  DATASET_DEFAULT_ROWS,
+  DATASET_MOTES,
+  DATASET_ORIGIN,
+  DATASET_STEP_SECONDS,
+  datasetTime,
+  readCsv,
+  readMote,
+} from '../../sdk/service.ts'
 import { fromWhereCalled } from './state.ts'
 
 /** The readings of one device, oldest first. `value` is a decimal string as it stands in the source. */
@@ -44,6 +52,24 @@ export interface Source {
 const LONGEST_STEP = 2 ** 16 - 1
 const MOST_DEVICES = 40
 export const WINDOW = 64
+
+/** What is replayed: the data set, or a CSV file with the names of its columns. */
+export interface SourceOptions {
+  data?: string
+  device?: string
+  time?: string
+  value?: string
+  /** All rows of the data set. */
+  all: boolean
+}
+
+export function readSource({ data, device, time, value, all }: SourceOptions): Promise<Source> | Source {
+  if (data !== undefined) return csvSource(data, { ...(device && { device }), ...(time && { time }), ...(value && { value }) })
+  const lost = Object.entries({ device, time, value }).filter(([, column]) => column !== undefined)
+  if (lost.length === 0) return sensorDataset(all)
+  const names = lost.map(([name]) => `--${name}`).join(', ')
+  throw fail('DATA_MISSING', `${names} names a column of no file.`, {}, 'add --data FILE')
+}
 
 /** The four TelosB motes: humidity in percent every 5 seconds. */
 export function sensorDataset(all: boolean): Source {
@@ -199,3 +225,17 @@ export function spanOf(source: Source): { from: number; seconds: number; reading
     windows: source.series.reduce((sum, { readings, gaps }) => sum + Math.ceil(readings.length / WINDOW) + gaps, 0),
   }
 }
+
+/** Two provers on two cores make about one proof in this many seconds. */
+const SECONDS_PER_WINDOW = 1.25
+const SHORTEST_REPLAY_SECONDS = 20
+
+/** Project seconds per second so that a replay takes as long as its proofs, and never less than twenty seconds. */
+export function speedOf(source: Source, chosen: number | undefined): number {
+  if (chosen !== undefined) return chosen
+  const { seconds, windows } = spanOf(source)
+  return Math.max(1, Math.ceil(seconds / Math.max(SHORTEST_REPLAY_SECONDS, windows * SECONDS_PER_WINDOW)))
+}
+
+/** Row of the data set that a time belongs to. */
+export const rowOf = (time: number): number => (time - DATASET_ORIGIN) / DATASET_STEP_SECONDS + 1

@@ -1,269 +1,220 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What a project's owner does before the first reading: makes the project and its device collection, registers devices and provers (device
- * NFT → ioID → wallet → data key), publishes terms, funds the escrow. Every step looks first, so that a run that was killed goes on.
+ * Onboarding of a run, by the project's owner: the project with its terms and escrow, its devices under their own consent, and the provers. Every
+ * step looks first, so that a run that was killed goes on where it was.
  */
-import { type Address, encodeFunctionData } from 'viem'
-import type { Deployer } from '../../../deploy/deployer.ts'
+import { join } from 'node:path'
+import { type Address, createWalletClient, encodeFunctionData, http, type PublicClient } from 'viem'
+import { hardhat } from 'viem/chains'
+import { artifactFolder } from '../../../deploy/artifacts.ts'
+import { Deployer } from '../../../deploy/deployer.ts'
+import type { Deployment } from '../../kit/deployment.ts'
+import { canonicalHash, canonicalJson } from '../../protocol/canonical-json.ts'
+import { didOf } from '../../protocol/did.ts'
 import { TrellisError } from '../../protocol/errors.ts'
-import type { Terms } from '../../protocol/terms.ts'
-import type { DataKeyOffer, RegistrationOffer } from './offer.ts'
+import { proverStoreAbi } from '../../protocol/generated/abi.ts'
+import { channelIdOf, deviceId, programIdOf } from '../../protocol/ids.ts'
+import { ClockKind, type Terms } from '../../protocol/terms.ts'
+import { accountOf } from './accounts.ts'
+import { type Source, spanOf, speedOf, WINDOW } from './dataset.ts'
+import { askForOffer, signRegistration } from './offer.ts'
+import { ProjectOwner } from './project-owner.ts'
+import { type JobRecord, type LocalState, repository } from './state.ts'
 
-/** Calls of the project's owner over deployed contracts: the deployer's machinery with the owner's key. */
-export class ProjectOwner {
-  readonly #chain: Deployer
-  readonly #addresses: Readonly<Record<string, Address>>
+/** Test-token units with 18 decimals. */
+const TOKEN = 10n ** 18n
+const PRICE_PER_READING = TOKEN / 1000n
+const PROVER_FEE = TOKEN / 10n
+const SEQUENCER_FEE = TOKEN / 50n
+const PROJECT_NAME = 'Trellis sensors'
+const FLEET_NAME = 'Trellis provers'
+export const PROVERS = ['prover-1', 'prover-2'] as const
+/** Windows that the escrow holds funds for beyond those of the source: a window is closed early at a stop. */
+const SPARE_WINDOWS = 16
 
-  constructor(chain: Deployer, addresses: Readonly<Record<string, Address>>) {
-    this.#chain = chain
-    this.#addresses = addresses
+/** Seconds between now and the deadline of a signature of onboarding. */
+const SIGNATURE_SECONDS = 3600n
+
+export interface OnboardOptions {
+  state: LocalState
+  deployment: Deployment
+  client: PublicClient
+  rpc: string
+  gatewayUrl: string
+  source: Source
+  /** Project seconds per second; chosen to fit the source when it is not given. */
+  speed: number | undefined
+  /** Configuration of the device that replays series `i`. */
+  deviceConfig: (i: number, project: bigint) => object
+  /** Writes a configuration and returns its file. */
+  writeConfig: (name: string, content: object) => string
+}
+
+export interface Onboarded {
+  project: bigint
+  terms: Terms
+  /** Device identifiers in the order of the source's series. */
+  devices: Address[]
+  job: Omit<JobRecord, 'chainFolder'>
+}
+
+export async function onboard(options: OnboardOptions): Promise<Onboarded> {
+  const { deployment, source, speed } = options
+  const addresses = Object.fromEntries(Object.entries(deployment.contracts).map(([name, { address }]) => [name, address]))
+  const owner = new ProjectOwner(callsOf('owner', options), addresses)
+  const deadline = BigInt(Math.floor(Date.now() / 1000)) + SIGNATURE_SECONDS
+
+  const project = await owner.project(PROJECT_NAME)
+  const collection = await owner.collection(project, PROJECT_NAME, source.series.length)
+  const fleet = await owner.project(FLEET_NAME)
+  const fleetCollection = await owner.collection(fleet, FLEET_NAME, PROVERS.length)
+  const devices = await registerDevices(owner, project, collection, deadline, options)
+  await registerProvers(owner, fleetCollection, deadline, options)
+
+  const terms = await owner.openMarket(project, accountOf('coordinator').address, () => termsOf(owner, source, speed))
+  const hold = PROVER_FEE + SEQUENCER_FEE + BigInt(WINDOW) * PRICE_PER_READING
+  await owner.fund(project, hold * BigInt(spanOf(source).windows + SPARE_WINDOWS))
+
+  const wallets = await Promise.all(devices.map((device) => owner.walletOf(device)))
+  const fleetWallets = await Promise.all(PROVERS.map((name) => owner.walletOf(accountOf(name).address)))
+  const job = {
+    project: project.toString(),
+    devices: devices.map((device, i) => ({ name: source.series[i]!.name, device, wallet: wallets[i]! })),
+    provers: PROVERS.map((name, i) => ({ name, prover: accountOf(name).address, wallet: fleetWallets[i]! })),
+    expectedReadings: spanOf(source).readings,
   }
+  return { project, terms, devices, job }
+}
 
-  get address(): Address {
-    return this.#chain.account
-  }
+/** Calls of one account over the deployed contracts. */
+function callsOf(role: Parameters<typeof accountOf>[0], { client, rpc }: OnboardOptions): Deployer {
+  const wallet = createWalletClient({ chain: hardhat, transport: http(rpc), account: accountOf(role), pollingInterval: 25, cacheTime: 0 })
+  return new Deployer({ client, wallet, artifacts: artifactFolder(join(repository, 'artifacts')), confirmations: 1 })
+}
 
-  at(name: string): Address {
-    const address = this.#addresses[name]
-    if (address === undefined) {
-      throw new TrellisError({
-        code: 'CONTRACT_UNKNOWN',
-        message: `The deployment has no contract called ${name}.`,
-        next: 'npx hardhat deploy --network localhost',
+/** Devices make their keys and offer themselves at the same time; the owner submits one after the other. */
+async function registerDevices(
+  owner: ProjectOwner,
+  project: bigint,
+  collection: Address,
+  deadline: bigint,
+  { state, source, deviceConfig, writeConfig }: OnboardOptions,
+): Promise<Address[]> {
+  const firstToken = await owner.nextTokenId()
+  const ask = (i: number, tokenId: bigint) =>
+    askForOffer(
+      writeConfig(`device-${i + 1}.offer`, {
+        ...deviceConfig(i, project),
+        logLevel: 'silent',
+        registration: {
+          owner: owner.address,
+          deviceContract: collection,
+          tokenId: String(i + 1),
+          nonce: '0',
+          deadline: deadline.toString(),
+        },
+        dataKey: { tokenId: tokenId.toString(), fromWindow: 0, deadline: deadline.toString() },
+      }),
+      state.logFile(`device-${i + 1}`),
+    )
+  const offers = await inTurns(
+    2,
+    source.series.map((_, i) => () => ask(i, firstToken + BigInt(i))),
+  )
+  for (const [i, first] of offers.entries()) {
+    const { device, hash, uri } = first
+    if (!(await owner.isRegistered(device))) {
+      await owner.register({
+        device,
+        deviceContract: collection,
+        tokenId: BigInt(i + 1),
+        user: owner.address,
+        hash,
+        uri,
+        deadline,
+        signature: first.registration!.typed.signature,
       })
     }
-    return address
+    if (await owner.hasDataKey(device)) continue
+    // The binding names the ioID's token id. It was foretold; somebody else's registration in between needs a new signature.
+    const tokenId = await owner.tokenIdOf(device)
+    const offer = tokenId === firstToken + BigInt(i) ? first : await ask(i, tokenId)
+    await owner.bindDataKey(project, device, offer.dataKey!)
   }
+  return offers.map(({ device }) => device)
+}
 
-  read<T>(contract: string, functionName: string, args: readonly unknown[] = []): Promise<T> {
-    return this.#chain.read<T>(contract, this.at(contract), functionName, args)
-  }
-
-  write(contract: string, functionName: string, args: readonly unknown[] = [], value = 0n): Promise<void> {
-    return this.#chain.write(contract, this.at(contract), functionName, args, value)
-  }
-
-  ensure<T>(what: string, read: () => Promise<T>, want: T | ((have: T) => boolean), write: () => Promise<unknown>): Promise<void> {
-    return this.#chain.ensure(what, read, want, write)
-  }
-
-  /** The project of this name, registered when there is none. Names are unique. */
-  async project(name: string): Promise<bigint> {
-    const find = async (): Promise<bigint> => {
-      const count = await this.read<bigint>('Project', 'count')
-      for (let id = 1n; id <= count; id += 1n) {
-        const found = await this.#chain.client.readContract({
-          abi: namedAbi,
-          address: this.at('Project'),
-          functionName: 'name',
-          args: [id],
-        })
-        if (found === name) return id
+async function registerProvers(owner: ProjectOwner, collection: Address, deadline: bigint, options: OnboardOptions): Promise<void> {
+  const { chainId } = options.deployment
+  for (const [i, name] of PROVERS.entries()) {
+    const account = accountOf(name)
+    if (!(await owner.isRegistered(account.address))) {
+      const document = { '@context': 'https://www.w3.org/ns/did/v1', id: didOf(deviceId(account.address)) }
+      const request = {
+        deviceContract: collection,
+        tokenId: BigInt(i + 1),
+        user: owner.address,
+        hash: canonicalHash(document),
+        uri: await postDocument(options.gatewayUrl, canonicalJson(document)),
+        nonce: 0n,
+        deadline,
       }
-      return 0n
+      await owner.register(await signRegistration(account, { chainId, ioIDRegistry: owner.at('IoIDRegistry') }, request))
     }
-    await this.ensure(
-      `project "${name}"`,
-      find,
-      (id: bigint) => id > 0n,
-      () => this.write('ProjectRegistry', 'register', [name, 0]),
-    )
-    return find()
-  }
-
-  /** The project's collection of device NFTs with `devices` tokens, and a quota of as many ioIDs. */
-  async collection(project: bigint, name: string, devices: number): Promise<Address> {
-    const data = encodeFunctionData({ abi: this.#chain.abi('DeviceNFT'), functionName: 'initialize', args: [name, 'DEVICE', this.address] })
-    const { address } = await this.#chain.create(`DeviceNFT/${project}`, 'ERC1967Proxy', [this.at('DeviceNFTImplementation'), data])
-    const read = <T>(functionName: string, args: readonly unknown[] = []): Promise<T> =>
-      this.#chain.read<T>('DeviceNFT', address, functionName, args)
-    const write = (functionName: string, args: readonly unknown[]): Promise<void> =>
-      this.#chain.write('DeviceNFT', address, functionName, args)
-
-    await this.ensure(
-      'device collection is tied to the project',
-      () => this.read<Address>('IoIDStore', 'projectDeviceContract', [project]),
-      address,
-      () => this.write('IoIDStore', 'setDeviceContract', [project, address]),
-    )
-    const applied = await this.read<bigint>('IoIDStore', 'projectAppliedAmount', [project])
-    const missing = BigInt(devices) - applied
-    const price = await this.read<bigint>('IoIDStore', 'price')
-    await this.ensure(
-      `quota of ${devices} ioIDs`,
-      () => this.read<bigint>('IoIDStore', 'projectAppliedAmount', [project]),
-      (amount: bigint) => amount >= BigInt(devices),
-      () => this.write('IoIDStore', 'applyIoIDs', [project, missing], missing * price),
-    )
-    const total = await read<bigint>('total')
-    if (total < BigInt(devices)) {
-      await this.ensure(
-        'the owner may mint devices',
-        () => read<bigint>('minterAllowance', [this.address]),
-        (allowance: bigint) => allowance >= BigInt(devices) - total,
-        () => write('configureMinter', [this.address, BigInt(devices) - total]),
-      )
-    }
-    for (let minted = total; minted < BigInt(devices); minted += 1n) await write('mint', [this.address])
-    await this.ensure(
-      'the registry may take device NFTs',
-      () => read<boolean>('isApprovedForAll', [this.address, this.at('IoIDRegistry')]),
-      true,
-      () => write('setApprovalForAll', [this.at('IoIDRegistry'), true]),
-    )
-    return address
-  }
-
-  /** True when the device has a live ioID. */
-  isRegistered(device: Address): Promise<boolean> {
-    return this.read<boolean>('IoIDRegistry', 'exists', [device])
-  }
-
-  /** Registers a device under its own typed consent. The owner pays and is the owner of the ioID. */
-  async register(offer: RegistrationOffer): Promise<void> {
-    const { device, deviceContract, tokenId, user, hash, uri, deadline, signature } = offer
-    const args = [{ deviceContract, tokenId, user, device, hash, uri }, deadline, signature, '0x'] as const
-    await this.ensure(
-      `ioID of ${device}`,
-      () => this.isRegistered(device),
-      true,
+    const own = callsOf(name, options)
+    const store = owner.at('ProverStore')
+    await own.ensure(
+      `${name} is a prover`,
+      () => own.read<number>('ProverStore', store, 'statusOf', [account.address]),
+      (status: number) => status !== 0,
       async () => {
-        const call = { abi: registerAbi, functionName: 'register', args } as const
-        await this.#chain.client.simulateContract({ ...call, address: this.at('IoIDRegistry'), account: this.address })
-        const data = encodeFunctionData(call)
-        await this.#chain.send({ to: this.at('IoIDRegistry'), data }, 'register a device')
+        const data = encodeFunctionData({ abi: proverStoreAbi, functionName: 'register', args: [account.address] })
+        await own.send({ to: store, data }, 'register a prover')
       },
-    )
-  }
-
-  /** Binds the data key that the device offers. */
-  async bindDataKey(project: bigint, device: Address, offer: DataKeyOffer): Promise<void> {
-    await this.ensure(
-      `data key of ${device}`,
-      () => this.hasDataKey(device, offer.fromWindow),
-      true,
-      () =>
-        this.write('DataKeyRegistry', 'bind', [
-          project,
-          device,
-          offer.key,
-          offer.eighth,
-          offer.fromWindow,
-          offer.deadline,
-          offer.deviceSignature,
-          offer.keySignature,
-        ]),
-    )
-  }
-
-  /** Token id that the next registered device gets: ids count from 1 and are never used again. */
-  async nextTokenId(): Promise<bigint> {
-    for (let id = 1n; ; id += 1n) if (/^0x0+$/.test(await this.read<Address>('IoID', 'deviceOf', [id]))) return id
-  }
-
-  tokenIdOf(device: Address): Promise<bigint> {
-    return this.read<bigint>('IoID', 'tokenIdOf', [device])
-  }
-
-  async hasDataKey(device: Address, window = 0): Promise<boolean> {
-    return (await this.read<readonly [unknown, bigint]>('DataKeyRegistry', 'keyAt', [device, window]))[1] !== 0n
-  }
-
-  walletOf(device: Address): Promise<Address> {
-    return this.#chain.client.readContract({
-      abi: walletAbi,
-      address: this.at('IoID'),
-      functionName: 'wallet',
-      args: [`did:io:${device.toLowerCase()}`],
-    })
-  }
-
-  /** Opens the project in the proof market under these terms, for one coordinator. Terms that are there stay: they are frozen. */
-  async openMarket(project: bigint, coordinator: Address, terms: () => Terms): Promise<Terms> {
-    await this.ensure(
-      'project is in the proof market',
-      () => this.read<boolean>('ProjectStore', 'isValidProject', [project]),
-      true,
-      () => this.write('ProjectStore', 'bind', [project]),
-    )
-    await this.ensure(
-      'coordinator of the project',
-      () => this.read<boolean>('ProjectStore', 'isCoordinator', [project, coordinator]),
-      true,
-      () => this.write('ProjectStore', 'setCoordinator', [project, coordinator, true]),
-    )
-    await this.ensure(
-      'terms of the project',
-      () => this.read<number>('ProjectStore', 'termsVersion', [project]),
-      (version: number) => version > 0,
-      () => this.write('ProjectStore', 'publishTerms', [project, terms()]),
-    )
-    const version = await this.read<number>('ProjectStore', 'termsVersion', [project])
-    return this.read<Terms>('ProjectStore', 'terms', [project, version])
-  }
-
-  /** Fills the project's escrow to `amount` with test tokens. */
-  async fund(project: bigint, amount: bigint): Promise<void> {
-    const token = this.at('TestToken')
-    const have = await this.read<bigint>('TaskEscrow', 'balanceOf', [token, project])
-    if (have >= amount) return
-    const missing = amount - have
-    await this.ensure(
-      'tokens of the owner',
-      () => this.read<bigint>('TestToken', 'balanceOf', [this.address]),
-      (balance: bigint) => balance >= missing,
-      () => this.write('TestToken', 'mint', [this.address, missing]),
-    )
-    await this.ensure(
-      'allowance of the escrow',
-      () => this.read<bigint>('TestToken', 'allowance', [this.address, this.at('TaskEscrow')]),
-      (allowance: bigint) => allowance >= missing,
-      () => this.write('TestToken', 'approve', [this.at('TaskEscrow'), missing]),
-    )
-    await this.ensure(
-      'escrow of the project',
-      () => this.read<bigint>('TaskEscrow', 'balanceOf', [token, project]),
-      (balance: bigint) => balance >= amount,
-      () => this.write('TaskEscrow', 'deposit', [project, token, missing]),
     )
   }
 }
 
-const namedAbi = [
-  {
-    type: 'function',
-    name: 'name',
-    stateMutability: 'view',
-    inputs: [{ name: 'projectId', type: 'uint256' }],
-    outputs: [{ type: 'string' }],
-  },
-] as const
-const walletAbi = [
-  { type: 'function', name: 'wallet', stateMutability: 'view', inputs: [{ name: 'did', type: 'string' }], outputs: [{ type: 'address' }] },
-] as const
-/** The typed overload only: viem cannot choose between three of one name by untyped arguments. */
-const registerAbi = [
-  {
-    type: 'function',
-    name: 'register',
-    stateMutability: 'payable',
-    inputs: [
-      {
-        name: 'registration',
-        type: 'tuple',
-        components: [
-          { name: 'deviceContract', type: 'address' },
-          { name: 'tokenId', type: 'uint256' },
-          { name: 'user', type: 'address' },
-          { name: 'device', type: 'address' },
-          { name: 'hash', type: 'bytes32' },
-          { name: 'uri', type: 'string' },
-        ],
-      },
-      { name: 'deadline', type: 'uint256' },
-      { name: 'deviceSignature', type: 'bytes' },
-      { name: 'userSignature', type: 'bytes' },
-    ],
-    outputs: [],
-  },
-] as const
+function termsOf(owner: ProjectOwner, source: Source, chosen: number | undefined): Terms {
+  const speed = speedOf(source, chosen)
+  return {
+    programId: programIdOf('sensing/window', 1),
+    channel: channelIdOf(source.channel),
+    rangeMin: BigInt(source.rangeMin),
+    rangeMax: source.rangeMax,
+    threshold: source.threshold,
+    decimals: source.decimals,
+    pricePerReading: PRICE_PER_READING,
+    proverFee: PROVER_FEE,
+    sequencerFee: SEQUENCER_FEE,
+    token: owner.at('TestToken'),
+    receiver: owner.at('TelemetryDapp'),
+    dappGas: 1_000_000,
+    clock: ClockKind.Replay,
+    clockOrigin: spanOf(source).from,
+    // Devices start a few seconds after the terms: the clock waits for them.
+    clockStart: Math.floor(Date.now() / 1000) + 4,
+    clockSpeed: speed,
+    taskSeconds: 120,
+    maxAge: 0,
+    // Two clocks of one machine agree; a second of ours is `speed` seconds of the project.
+    maxSkew: Math.max(60, 2 * speed),
+  }
+}
+
+async function postDocument(gatewayUrl: string, body: string): Promise<string> {
+  const response = await fetch(`${gatewayUrl}/v1/documents`, { method: 'POST', body, headers: { 'content-type': 'application/json' } })
+  if (!response.ok)
+    throw new TrellisError({
+      code: 'DOCUMENT_REFUSED',
+      message: 'The gateway does not take a DID document.',
+      details: { status: response.status, body: await response.text() },
+    })
+  return ((await response.json()) as { uri: string }).uri
+}
+
+async function inTurns<T>(width: number, tasks: readonly (() => Promise<T>)[]): Promise<T[]> {
+  const results: T[] = []
+  for (let i = 0; i < tasks.length; i += width) results.push(...(await Promise.all(tasks.slice(i, i + width).map((task) => task()))))
+  return results
+}
