@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { TrellisError } from '../protocol/errors.ts'
 import { printError } from './print.ts'
+import type { RunOptions } from './run.ts'
 
 function whole(least: number, most: number) {
   return (text: string): number => {
@@ -95,13 +96,16 @@ program
   .option('--config <file>', 'JSON configuration; TRELLIS_<SERVICE>_<FIELD> and --set win over it')
   .option('--set <field=value...>', 'a field of the configuration')
   .option('--offer', 'device: print the offer of this device as one JSON line and exit', false)
+  .addOption(
+    new Option('--back-out [version]', 'take the stores that a newer version wrote back to this one (or to a version), and exit').argParser(
+      whole(1, 10_000),
+    ),
+  )
   .addHelpText(
     'after',
     '\nExamples:\n  npm run trellis -- run gateway --config gateway.json\n  npm run trellis -- run device --config device.json --offer',
   )
-  .action(async (service: string, options: { config?: string; set?: string[]; offer: boolean }) =>
-    (await import('./run.ts')).run(service, options),
-  )
+  .action(async (service: string, options: RunOptions) => (await import('./run.ts')).run(service, options))
 
 try {
   await program.parseAsync()

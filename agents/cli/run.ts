@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `trellis run <service>`: one service in this process. Only this file knows every service; each is loaded when it is asked for. */
-import { runService, type Service } from '../kit/service.ts'
+import { backOutService, runService, type Service } from '../kit/service.ts'
 import { TrellisError } from '../protocol/errors.ts'
 import { fromWhereCalled } from './local/state.ts'
 
@@ -12,7 +12,15 @@ const services = {
   device: async () => (await import('../sdk/service.ts')).service,
 }
 
-export async function run(name: string, options: { config?: string; set?: string[]; offer: boolean }): Promise<void> {
+export interface RunOptions {
+  config?: string
+  set?: string[]
+  offer: boolean
+  /** `true`, or the version of the stores to go back to. */
+  backOut?: true | number
+}
+
+export async function run(name: string, options: RunOptions): Promise<void> {
   if (!Object.hasOwn(services, name)) {
     throw new TrellisError({
       code: 'SERVICE_UNKNOWN',
@@ -38,6 +46,14 @@ export async function run(name: string, options: { config?: string; set?: string
     flags['offer'] = true
   }
   const service = (await services[name as keyof typeof services]()) as Service
+  if (options.backOut !== undefined) {
+    const to = options.backOut === true ? undefined : options.backOut
+    const done = await backOutService(service, { file, env: process.env, flags }, to)
+    for (const { file, from, to } of done)
+      console.log(from === to ? `${file}  version ${to}, as it was` : `${file}  version ${from} → ${to}`)
+    if (done.length === 0) console.log(`the ${name} has no store here`)
+    return
+  }
   process.exitCode = await runService(service, { file, env: process.env, flags })
   // Worker threads of provers and curves would keep the process.
   process.exit()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The coordinator's tables, and a task as its rows hold it. */
+import type { Migration } from '../kit/migrations.ts'
 import type { Hex } from '../protocol/ids.ts'
 import type { WindowItemJson } from '../protocol/lease.ts'
 
@@ -39,8 +40,9 @@ export interface Task {
   receivedAt: number
 }
 
-export const migrations: readonly string[] = [
-  `create table tasks (
+export const migrations: readonly Migration[] = [
+  {
+    up: `create table tasks (
      id text primary key,
      project text not null,
      device text not null,
@@ -72,6 +74,8 @@ export const migrations: readonly string[] = [
    create table scans (name text primary key, position text not null);
    create table faults (task text not null, prover text not null, reason text not null, at bigint not null);
    create index faults_by_task on faults (task);`,
+    down: 'drop table faults; drop table scans; drop table provers; drop table pulled; drop table tasks',
+  },
 ]
 
 /** PGlite gives a bigint column that fits a double as a number; all of these do. */

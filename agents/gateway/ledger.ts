@@ -6,6 +6,7 @@
  * `next_window` the number of windows: the accounting cannot drift from the data.
  */
 import { join } from 'node:path'
+import type { Migration } from '../kit/migrations.ts'
 import {
   type Batcher,
   createBatcher,
@@ -20,8 +21,9 @@ import { positionOf, type RefusalCode } from '../protocol/envelope.ts'
 import type { Address, Hex } from '../protocol/ids.ts'
 import { lanesToHex, SEQUENCE_LIMIT } from '../protocol/window.ts'
 
-const migrations = [
-  `create table devices (
+export const migrations: readonly Migration[] = [
+  {
+    up: `create table devices (
      id integer primary key,
      project text not null,
      device text not null,
@@ -83,6 +85,8 @@ const migrations = [
      body text not null,
      received_at integer not null
    ) strict, without rowid`,
+    down: `drop table documents; drop table refusal_counts; drop table refusals; drop table windows; drop table readings; drop table devices`,
+  },
 ]
 
 /** Where a device stands. */
@@ -191,9 +195,13 @@ export interface LedgerOptions {
   documentsKept: number
 }
 
+/** The store of one deployment. */
+export const storeFile = (dataFolder: string, genesisHash: string, deployment: string): string =>
+  join(ledgerFolder(dataFolder, genesisHash, deployment), 'gateway.sqlite')
+
 /** Opens the ledger. @throws what `openStore` throws */
 export function openLedger({ dataFolder, genesisHash, deployment, refusalsKept, documentsKept }: LedgerOptions): Ledger {
-  const store = openStore({ file: join(ledgerFolder(dataFolder, genesisHash, deployment), 'gateway.sqlite'), migrations })
+  const store = openStore({ file: storeFile(dataFolder, genesisHash, deployment), migrations, service: 'gateway' })
   const { db } = store
   // Reads of the door go through a cursor or a key; the cache keeps the tip of every index in memory.
   db.exec('pragma cache_size = -32000')

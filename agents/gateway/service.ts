@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The door for devices: MQTT and HTTP in, verified and ordered messages into the data availability store. */
-import { addressOf, connectDeployment } from '../kit/deployment.ts'
+import { addressOf, connectDeployment, readDeployment } from '../kit/deployment.ts'
 import { startHttp } from '../kit/http.ts'
 import { createStack, startLoop } from '../kit/lifecycle.ts'
 import { defineService, type RunningService, type ServiceContext } from '../kit/service.ts'
+import { backOutStore } from '../kit/store.ts'
 import type { Address, Hex } from '../protocol/ids.ts'
 import { type ChainView, createChainView } from './chain-view.ts'
 import { gatewayConfig, type GatewayConfig } from './config.ts'
 import { gatewayRoutes } from './http.ts'
 import { createIntake } from './intake.ts'
-import { openLedger } from './ledger.ts'
+import { migrations, openLedger, storeFile } from './ledger.ts'
 import { followPass } from './loop.ts'
 import { gatewayMetrics } from './metrics.ts'
 import { startMqtt } from './mqtt.ts'
@@ -60,6 +61,11 @@ export const service = defineService({
       view,
       ready: () => (Date.now() - sight.seenAt > BLIND_MS ? 'the chain was not seen for 30 seconds' : null),
     })
+  },
+  backOut({ dataFolder, chain }, to = migrations.length) {
+    const deployment = readDeployment(chain.addressesFile)
+    const file = storeFile(dataFolder, deployment.genesisHash, addressOf(deployment, 'IoIDRegistry'))
+    return [backOutStore({ file, to, service: 'gateway' })]
   },
 })
 

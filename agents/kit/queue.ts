@@ -4,9 +4,9 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { join } from 'node:path'
 import { PGlite, type Transaction } from '@electric-sql/pglite'
 import { PgBoss, fromPglite, type Db } from 'pg-boss'
-import { TrellisError } from './errors.ts'
 import { lockFolder } from './lock.ts'
 import type { Logger } from './log.ts'
+import { storeTooNew, type Migration } from './migrations.ts'
 
 export type { PgBoss } from 'pg-boss'
 
@@ -17,8 +17,8 @@ export interface Sql {
 
 export interface QueueOptions {
   folder: string
-  /** SQL scripts of the service's own tables, oldest first; never edited once released. */
-  migrations: readonly string[]
+  /** The service's own tables, oldest version first; never edited once released. */
+  migrations: readonly Migration[]
   log: Logger
 }
 
@@ -85,21 +85,16 @@ function joining(db: PGlite, ambient: AsyncLocalStorage<Transaction>): Db {
   }
 }
 
-async function migrate(db: PGlite, migrations: readonly string[], folder: string): Promise<void> {
+async function migrate(db: PGlite, migrations: readonly Migration[], folder: string): Promise<void> {
   await db.exec('create table if not exists migrations (version int primary key)')
   const { rows } = await db.query<{ version: number }>('select coalesce(max(version), 0) as version from migrations')
   const applied = rows[0]?.version ?? 0
   if (applied > migrations.length) {
-    throw new TrellisError({
-      code: 'STORE_TOO_NEW',
-      message: 'A newer version of this program wrote the job store.',
-      details: { folder, have: applied, know: migrations.length },
-      next: 'run that version, or give this service another data folder',
-    })
+    throw storeTooNew({ store: folder, have: applied, know: migrations.length, way: false })
   }
   for (let version = applied; version < migrations.length; version++) {
     await db.transaction(async (tx) => {
-      await tx.exec(migrations[version] ?? '')
+      await tx.exec(migrations[version]?.up ?? '')
       await tx.query('insert into migrations values ($1)', [version + 1])
     })
   }

@@ -5,6 +5,7 @@ import { loadConfig, type ConfigSources } from './config.ts'
 import { isTrellisError, toTrellisError, type TrellisError } from './errors.ts'
 import { createLog, type Logger, type LogLevel } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import type { BackOut } from './migrations.ts'
 
 /** What a service is given besides its configuration. */
 export interface ServiceContext {
@@ -28,6 +29,8 @@ export interface Service<S extends z.ZodObject = z.ZodObject> {
   name: string
   config: S
   start(config: z.output<S>, context: ServiceContext): Promise<RunningService>
+  /** Takes each of its stores back to a version: that of this program, when `to` is undefined. The service does not run meanwhile. */
+  backOut?(config: z.output<S>, to: number | undefined): Promise<BackOut[]> | BackOut[]
 }
 
 /** Names a service, with types inferred from its configuration schema. */
@@ -86,6 +89,14 @@ export async function runService<S extends z.ZodObject>(service: Service<S>, sou
   }
   process.stderr.write(`${(failure as TrellisError).format()}\n`)
   return permanent ? PERMANENT_EXIT : 1
+}
+
+/**
+ * Takes the stores of a service back to the schema of this program (or to version `to`), after a newer one wrote them.
+ * @throws TrellisError CONFIG_INVALID | STORE_IN_USE | STORE_TOO_NEW, and what the service throws
+ */
+export async function backOutService<S extends z.ZodObject>(service: Service<S>, sources: ConfigSources, to?: number): Promise<BackOut[]> {
+  return (await service.backOut?.(loadConfig(service.name, service.config, sources), to)) ?? []
 }
 
 async function stopped(running: RunningService): Promise<boolean> {

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /** State of a service on disk: node:sqlite in WAL mode, synced at every commit, with migrations and commits shared by many callers. */
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { TrellisError, overloaded } from './errors.ts'
+import { overloaded } from './errors.ts'
+import { backOut, migrate, type BackOut, type Migration } from './migrations.ts'
 
 export type { DatabaseSync, StatementSync, SQLInputValue } from 'node:sqlite'
 
 export interface StoreOptions {
   /** Path of the database file; its folder is made. */
   file: string
-  /** SQL scripts, oldest first; never edited once released. The number of those applied is in `user_version`. */
-  migrations: readonly string[]
+  /** Oldest first; never edited once released. The number of those applied is in `user_version`, the way back in `schema_history`. */
+  migrations: readonly Migration[]
+  /** As `trellis run` calls the service, for errors. */
+  service?: string
 }
 
 export interface Store {
@@ -22,7 +25,7 @@ export interface Store {
 }
 
 /** Opens or creates a store. @throws TrellisError STORE_TOO_NEW when a newer version of the program wrote it. */
-export function openStore({ file, migrations }: StoreOptions): Store {
+export function openStore({ file, migrations, service }: StoreOptions): Store {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const db = new DatabaseSync(file, { timeout: 5_000 })
   db.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on')
@@ -39,21 +42,11 @@ export function openStore({ file, migrations }: StoreOptions): Store {
     }
   }
 
-  const applied = Number(db.prepare('pragma user_version').get()?.['user_version'] ?? 0)
-  if (applied > migrations.length) {
+  try {
+    migrate(db, { file, migrations, service })
+  } catch (error) {
     db.close()
-    throw new TrellisError({
-      code: 'STORE_TOO_NEW',
-      message: 'A newer version of this program wrote the store.',
-      details: { file, have: applied, know: migrations.length },
-      next: 'run that version, or give this service another data folder',
-    })
-  }
-  for (let version = applied; version < migrations.length; version++) {
-    transaction(() => {
-      db.exec(migrations[version] ?? '')
-      db.exec(`pragma user_version = ${version + 1}`)
-    })
+    throw error
   }
   return {
     db,
@@ -61,6 +54,22 @@ export function openStore({ file, migrations }: StoreOptions): Store {
     close: () => {
       if (db.isOpen) db.close()
     },
+  }
+}
+
+/**
+ * Takes a store that a newer version of the program wrote back to version `to`, while nothing else has it open.
+ * A file that is not there is nothing to take back.
+ * @throws TrellisError STORE_IN_USE | STORE_TOO_NEW
+ */
+export function backOutStore({ file, to, service }: { file: string; to: number; service?: string }): BackOut {
+  if (!existsSync(file)) return { file, from: to, to }
+  const db = new DatabaseSync(file, { timeout: 0 })
+  try {
+    db.exec('pragma synchronous = full; pragma foreign_keys = on')
+    return backOut(db, { file, to, service })
+  } finally {
+    db.close()
   }
 }
 

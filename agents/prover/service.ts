@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /** The prover: leases tasks, proves them, delivers the proofs. */
+import { globSync } from 'node:fs'
 import { join } from 'node:path'
-import { addressOf, connectDeployment } from '../kit/deployment.ts'
+import { addressOf, connectDeployment, readDeployment } from '../kit/deployment.ts'
 import { startHttp } from '../kit/http.ts'
 import { loadAccount } from '../kit/keys.ts'
 import { createStack, startLoop, type Next } from '../kit/lifecycle.ts'
@@ -10,7 +11,7 @@ import { createMarketView } from '../kit/market.ts'
 import { errorsOf } from '../kit/reverts.ts'
 import { createSender } from '../kit/sender.ts'
 import { defineService } from '../kit/service.ts'
-import { ledgerFolder } from '../kit/store.ts'
+import { backOutStore, ledgerFolder } from '../kit/store.ts'
 import { proverStoreAbi } from '../protocol/generated/abi.ts'
 import type { Hex } from '../protocol/ids.ts'
 import type { ProverBackend } from './backend.ts'
@@ -20,7 +21,7 @@ import { createCoordinatorClient } from './coordinator-client.ts'
 import { createHeartbeat } from './heartbeat.ts'
 import { createPlaces, deliverPass, leasePass, provePass, type ProverModules } from './loop.ts'
 import { proverMetrics } from './metrics.ts'
-import { openWork } from './work.ts'
+import { migrations, openWork } from './work.ts'
 
 /** What no retry cures: another chain is behind the RPC. */
 const fatal = ['CHAIN_RESET', 'WRONG_CHAIN']
@@ -94,6 +95,13 @@ export const createProverService = (openBackend: (config: ProverConfig) => Promi
         await stack.close()
         throw error
       }
+    },
+
+    /** Of every key that proved here. */
+    backOut({ dataFolder, chain }, to = migrations.length) {
+      const deployment = readDeployment(chain.addressesFile)
+      const cwd = ledgerFolder(dataFolder, deployment.genesisHash, addressOf(deployment, 'Router'))
+      return globSync('*/work.sqlite', { cwd }).map((file) => backOutStore({ file: join(cwd, file), to, service: 'prover' }))
     },
   })
 

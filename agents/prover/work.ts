@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /** Work on disk: what was leased, and what was proved or failed and is not acknowledged yet. */
+import type { Migration } from '../kit/migrations.ts'
 import { openStore, type Store } from '../kit/store.ts'
 import type { Hex } from '../protocol/ids.ts'
 import { leasedTaskSchema, type LeasedTask } from '../protocol/lease.ts'
@@ -16,8 +17,9 @@ export interface Outcome {
   reason: string
 }
 
-const migrations = [
-  `create table work (
+export const migrations: readonly Migration[] = [
+  {
+    up: `create table work (
      task text primary key,
      lease text not null,
      state text not null check (state in ('leased', 'proven', 'failed')),
@@ -25,12 +27,14 @@ const migrations = [
      outcome text,
      at int not null
    ) strict`,
+    down: 'drop table work',
+  },
 ]
 
 export type Work = ReturnType<typeof openWork>
 
 export function openWork(file: string) {
-  const store: Store = openStore({ file, migrations })
+  const store: Store = openStore({ file, migrations, service: 'prover' })
   const { db } = store
   const insert = db.prepare(`insert into work (task, lease, state, at) values (?, ?, 'leased', ?)
     on conflict (task) do update set lease = excluded.lease`)

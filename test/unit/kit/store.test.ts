@@ -9,14 +9,14 @@ import { lockFolder } from '../../../agents/kit/lock.ts'
 import { createBatcher, ledgerFolder, openStore } from '../../../agents/kit/store.ts'
 
 const fresh = (): string => mkdtempSync(join(tmpdir(), 'trellis-store-'))
-const migrations = ['create table a (x int primary key) strict']
+const migrations = [{ up: 'create table a (x int primary key) strict', down: 'drop table a' }]
 const count = (store: ReturnType<typeof openStore>): number => Number(store.db.prepare('select count(*) as n from a').get()?.['n'])
 
 describe('store', () => {
   it('applies each migration once and refuses a store of a newer version', () => {
     const file = join(fresh(), 'deep/s.sqlite')
     openStore({ file, migrations }).close()
-    const store = openStore({ file, migrations: [...migrations, 'alter table a add column y int'] })
+    const store = openStore({ file, migrations: [...migrations, { up: 'alter table a add column y int', down: 'alter table a drop column y' }] })
     store.db.prepare('insert into a values (1, 2)').run()
     store.close()
     expect(() => openStore({ file, migrations }))

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isTrellisError } from '../../../protocol/errors.ts'
 import { type Address, channelIdOf, deviceId, projectId } from '../../../protocol/ids.ts'
+import type { BackOut } from '../../../protocol/migrations.ts'
 import { createDeviceSigner, type DeviceSigner } from '../../signer.ts'
 import { deviceConfig, type DeviceConfig } from './config.ts'
 import { csvSource } from './csv.ts'
@@ -17,7 +18,7 @@ import { openMqtt } from './mqtt.ts'
 import { makeOffer, offerToJson } from './offer.ts'
 import { openRows, type ReplayCounts } from './replay.ts'
 import type { Source } from './source.ts'
-import { type DeliveryCounts, openDeviceStore } from './store.ts'
+import { type DeliveryCounts, backOutDeviceStore, openDeviceStore } from './store.ts'
 import type { TransportEvents } from './transport.ts'
 
 /** What the frame of a service gives; the part of the kit's context that a device uses. */
@@ -70,6 +71,7 @@ export const service = {
       },
     }
   },
+  backOut: (config: DeviceConfig, to?: number): BackOut[] => [backOutDeviceStore(config.storeFile, to)],
 }
 
 async function run(

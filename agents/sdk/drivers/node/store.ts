@@ -3,10 +3,11 @@
  * What a device must not forget: where its source stands, its next sequence and window, and every message that no gateway has acknowledged yet.
  * One transaction per step, synced: after a kill at any instant nothing is lost, and what is sent twice is the same message.
  */
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { RefusalCode } from '../../../protocol/envelope.ts'
+import { backOut, migrate, type BackOut, type Migration } from '../../../protocol/migrations.ts'
 import type { WindowReading } from '../../../protocol/window.ts'
 import type { ClosedWindow } from '../../window-cutter.ts'
 import { deviceError } from './errors.ts'
@@ -59,7 +60,10 @@ export interface DeviceStore {
   close(): void
 }
 
-const schema = `
+/** Version 1 of stores from before versions were counted is there already, uncounted: hence `if not exists`. */
+export const migrations: readonly Migration[] = [
+  {
+    up: `
   create table if not exists meta (key text primary key, value text not null) strict, without rowid;
   create table if not exists readings (
     sequence integer primary key, time integer not null, lane_value integer not null, payload text, window integer
@@ -67,18 +71,26 @@ const schema = `
   create index if not exists readings_waiting on readings (sequence) where payload is not null;
   create table if not exists windows (
     idx integer primary key, first_sequence integer not null, count integer not null, payload text not null
-  ) strict`
+  ) strict`,
+    down: 'drop table windows; drop table readings; drop table meta',
+  },
+]
 
 /**
  * Opens or creates the store of one device.
  * @param owner  names device, project and contracts; a store of another owner is refused
- * @throws TrellisError STORE_OF_ANOTHER
+ * @throws TrellisError STORE_OF_ANOTHER | STORE_TOO_NEW
  */
 export function openDeviceStore(file: string, owner: string): DeviceStore {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const db = new DatabaseSync(file, { timeout: 5_000 })
   db.exec('pragma journal_mode = wal; pragma synchronous = full')
-  db.exec(schema)
+  try {
+    migrate(db, { file, migrations, service: 'device' })
+  } catch (error) {
+    db.close()
+    throw error
+  }
   const get = db.prepare('select value from meta where key = ?')
   const put = db.prepare('insert into meta (key, value) values (?, ?) on conflict (key) do update set value = excluded.value')
   const load = <T>(key: string, initial: T): T => {
@@ -193,5 +205,17 @@ export function openDeviceStore(file: string, owner: string): DeviceStore {
     close: () => {
       if (db.isOpen) db.close()
     },
+  }
+}
+
+/** Takes a store that a newer version of the SDK wrote back to this one (or to version `to`). @throws TrellisError STORE_IN_USE | STORE_TOO_NEW */
+export function backOutDeviceStore(file: string, to: number = migrations.length): BackOut {
+  if (!existsSync(file)) return { file, from: to, to }
+  const db = new DatabaseSync(file, { timeout: 0 })
+  try {
+    db.exec('pragma synchronous = full')
+    return backOut(db, { file, to, service: 'device' })
+  } finally {
+    db.close()
   }
 }
