@@ -5,23 +5,11 @@
  * compatible changes are written; `--accept` writes any change, for a contract that was never deployed.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { GOVERNED_PROXIES } from '../deploy/roles.ts'
 import { at, refuse } from './shell.ts'
 
-/** Contracts behind proxies. */
-export const UPGRADEABLE = [
-  'DataKeyRegistry',
-  'DeviceAccount',
-  'DeviceNFT',
-  'IoID',
-  'IoIDRegistry',
-  'IoIDStore',
-  'Project',
-  'ProjectRegistry',
-  'ProjectStore',
-  'ProverStore',
-  'Router',
-  'TaskManager',
-] as const
+/** Contracts behind proxies: those that governance upgrades, and those that their owners do. */
+export const UPGRADEABLE = [...GOVERNED_PROXIES, 'DeviceAccount', 'DeviceNFT'] as const
 
 interface Member {
   name: string

@@ -1,69 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The terms of a project, frozen per version: type, ABI tuple, terms id and JSON form. */
-import { encodeAbiParameters, keccak256 } from 'viem'
+import { type AbiParameterToPrimitiveType, encodeAbiParameters, getAbiItem, keccak256 } from 'viem'
 import type { ClockTerms } from './clock.ts'
 import { TrellisError } from './errors.ts'
-import type { Address, Hex, TermsId } from './ids.ts'
+import { projectStoreAbi } from './generated/abi.ts'
+import type { Address, TermsId } from './ids.ts'
 
 export const ClockKind = { Wall: 0, Replay: 1 } as const
 export type ClockKind = (typeof ClockKind)[keyof typeof ClockKind]
 
-/** `struct Terms` of IProjectStore, field for field as viem encodes and decodes it. */
-export interface Terms {
-  programId: Hex
-  /** First eight bytes of keccak256(channel name), big-endian. */
-  channel: bigint
-  /** Units of 10^-decimals; lane value = value - rangeMin. */
-  rangeMin: bigint
-  /** Largest lane value allowed. */
-  rangeMax: number
-  /** Lane units; a reading is above when its lane value is larger. */
-  threshold: number
-  decimals: number
-  /** Token units to the device's wallet. */
-  pricePerReading: bigint
-  /** Token units per task. */
-  proverFee: bigint
-  /** Token units per task, to who assigned it. */
-  sequencerFee: bigint
-  token: Address
-  /** The dapp; zero address for none. */
-  receiver: Address
-  dappGas: number
-  clock: number
-  clockOrigin: number
-  clockStart: number
-  clockSpeed: number
-  /** Longest deadline allowed for a task, seconds. */
-  taskSeconds: number
-  /** Seconds of project time that a reading may be old at the gateway; 0 is no limit. */
-  maxAge: number
-  /** Seconds of project time that a reading may be ahead. */
-  maxSkew: number
-}
+const termsParameter = getAbiItem({ abi: projectStoreAbi, name: 'publishTerms' }).inputs[1]
 
-/** The tuple's components in order: the one place outside Solidity that says how terms are encoded. */
-export const termsComponents = [
-  { name: 'programId', type: 'bytes32' },
-  { name: 'channel', type: 'uint64' },
-  { name: 'rangeMin', type: 'int64' },
-  { name: 'rangeMax', type: 'uint24' },
-  { name: 'threshold', type: 'uint24' },
-  { name: 'decimals', type: 'uint8' },
-  { name: 'pricePerReading', type: 'uint96' },
-  { name: 'proverFee', type: 'uint96' },
-  { name: 'sequencerFee', type: 'uint96' },
-  { name: 'token', type: 'address' },
-  { name: 'receiver', type: 'address' },
-  { name: 'dappGas', type: 'uint32' },
-  { name: 'clock', type: 'uint8' },
-  { name: 'clockOrigin', type: 'uint40' },
-  { name: 'clockStart', type: 'uint40' },
-  { name: 'clockSpeed', type: 'uint32' },
-  { name: 'taskSeconds', type: 'uint32' },
-  { name: 'maxAge', type: 'uint32' },
-  { name: 'maxSkew', type: 'uint32' },
-] as const
+/** `struct Terms` as viem encodes and decodes it; contracts/types/Terms.sol says what each field means. */
+export type Terms = AbiParameterToPrimitiveType<typeof termsParameter>
+
+/** The tuple's components in order, as the contracts' ABI has them. */
+export const termsComponents = termsParameter.components
 
 const parameters = [
   { name: 'chainId', type: 'uint256' },
@@ -96,8 +48,11 @@ export function clockOf(terms: Terms): ClockTerms {
 /** Terms as JSON: what is wider than 53 bits is a decimal string. */
 export type TermsJson = { [K in keyof Terms]: Terms[K] extends bigint ? string : Terms[K] }
 
-const wide = new Set<string>(['channel', 'rangeMin', 'pricePerReading', 'proverFee', 'sequencerFee'])
-const hexFields = new Set<string>(['programId', 'token', 'receiver'])
+/** How a component stands in JSON: viem makes integers of more than 48 bits bigint, and addresses and bytes hex. */
+const namesOf = (belongs: (type: string) => boolean): ReadonlySet<string> =>
+  new Set(termsComponents.filter(({ type }) => belongs(type)).map(({ name }) => name))
+const wide = namesOf((type) => Number(/^u?int(\d+)$/.exec(type)?.[1] ?? 0) > 48)
+const hexFields = namesOf((type) => type === 'address' || type.startsWith('bytes'))
 
 export function termsToJson(terms: Terms): TermsJson {
   return Object.fromEntries(

@@ -5,29 +5,19 @@
  */
 import { bytesToHex, type TypedDataDefinition } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
+import {
+  bindDataKeyTypes,
+  dataKeyRegistryDomain,
+  type IdentityDomain,
+  ioIDRegistryDomain,
+  permitTypes,
+  registerTypes,
+} from '../protocol/eip712/identity.ts'
 import { TrellisError } from '../protocol/errors.ts'
 import type { Address, Hex } from '../protocol/ids.ts'
 
-const field = (name: string, type: string): { name: string; type: string } => ({ name, type })
-
 /** Types of IIoIDRegistry and IDataKeyRegistry that a device's key consents to. */
-export const knownTypes = {
-  Permit: [field('owner', 'address'), field('nonce', 'uint256')],
-  Register: [
-    ...[field('deviceContract', 'address'), field('tokenId', 'uint256'), field('user', 'address'), field('device', 'address')],
-    ...[field('hash', 'bytes32'), field('uri', 'string'), field('nonce', 'uint256'), field('deadline', 'uint256')],
-  ],
-  BindDataKey: [
-    ...[
-      field('projectId', 'uint256'),
-      field('device', 'address'),
-      field('tokenId', 'uint256'),
-      field('keyX', 'uint256'),
-      field('keyY', 'uint256'),
-    ],
-    ...[field('fromWindow', 'uint32'), field('deadline', 'uint256')],
-  ],
-} as const
+export const knownTypes = { ...permitTypes, ...registerTypes, ...bindDataKeyTypes } as const
 
 export type KnownType = keyof typeof knownTypes
 
@@ -38,10 +28,11 @@ export interface TypedDataPlaces {
   dataKeyRegistry: Address
 }
 
-const domainNames: Record<KnownType, { name: string; contract: 'ioIDRegistry' | 'dataKeyRegistry' }> = {
-  Permit: { name: 'ioIDRegistry', contract: 'ioIDRegistry' },
-  Register: { name: 'ioIDRegistry', contract: 'ioIDRegistry' },
-  BindDataKey: { name: 'DataKeyRegistry', contract: 'dataKeyRegistry' },
+/** The domain that each type is signed for. */
+const domainOf: Record<KnownType, (places: TypedDataPlaces) => IdentityDomain> = {
+  Permit: ({ chainId, ioIDRegistry }) => ioIDRegistryDomain(chainId, ioIDRegistry),
+  Register: ({ chainId, ioIDRegistry }) => ioIDRegistryDomain(chainId, ioIDRegistry),
+  BindDataKey: ({ chainId, dataKeyRegistry }) => dataKeyRegistryDomain(chainId, dataKeyRegistry),
 }
 
 /** Typed data as it reaches a signer: nothing about it is trusted. */
@@ -54,13 +45,7 @@ export interface TypedDataRequest {
 
 /** Typed data of a known type, complete with its domain. */
 export function typedData(places: TypedDataPlaces, type: KnownType, message: Record<string, unknown>): TypedDataRequest {
-  const { name, contract } = domainNames[type]
-  return {
-    domain: { name, version: '1', chainId: places.chainId, verifyingContract: places[contract] },
-    types: { [type]: knownTypes[type] },
-    primaryType: type,
-    message,
-  }
+  return { domain: domainOf[type](places), types: { [type]: knownTypes[type] }, primaryType: type, message }
 }
 
 /**
