@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { PublicClient } from 'viem'
 import { z } from 'zod'
-import { isLoopback } from '../agents/kit/deployment.ts'
+import { isLoopback } from '../agents/kit/loopback.ts'
 import { TrellisError } from '../agents/protocol/errors.ts'
 
 const address = z

@@ -74,7 +74,7 @@ export async function deploySuite(options: SuiteOptions): Promise<SuiteResult> {
     })
   }
   // What may refuse comes before the first transaction.
-  const account = deployingAccount(options, local)
+  const account = await deployingAccount(options, local)
   const keys = await programKeys(network, local)
   const genesis = await client.getBlock({ blockNumber: 0n })
   const file = addressesPath(chainId, local, options.stateFolder ?? join(repository, '.trellis'))
@@ -103,7 +103,7 @@ export async function deploySuite(options: SuiteOptions): Promise<SuiteResult> {
   return { file, local, sent: deployer.sent, contracts: deployer.contracts }
 }
 
-function deployingAccount(options: SuiteOptions, local: boolean): LocalAccount {
+async function deployingAccount(options: SuiteOptions, local: boolean): Promise<LocalAccount> {
   if (options.key !== undefined) return loadAccount(options.key, { local })
   if (local) return mnemonicToAccount(DEVELOPMENT_MNEMONIC)
   throw new TrellisError({

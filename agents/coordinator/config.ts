@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Configuration of a coordinator. */
 import { z } from 'zod'
-import { chainField, httpField, idField, keyFields, logLevelField, urlField } from '../kit/fields.ts'
+import { chainField, httpField, idField, keyField, logLevelField, urlField } from '../kit/fields.ts'
 
 export const coordinatorConfig = z.object({
   /** State of this coordinator; one folder per deployment is made inside. */
@@ -9,7 +9,7 @@ export const coordinatorConfig = z.object({
   chain: chainField,
   http: httpField(8084),
   /** Key that assigns and settles: an operator of the task manager and a coordinator of each project. */
-  key: z.strictObject(keyFields),
+  key: keyField,
   /** Data availability store (the gateway). */
   gatewayUrl: urlField.default('http://127.0.0.1:8083'),
   /** Projects whose windows are worked on. */

@@ -4,7 +4,7 @@ import { parseAbiItem } from 'viem'
 import { createScanner } from '../kit/cursor.ts'
 import { addressOf, connectDeployment } from '../kit/deployment.ts'
 import { startHttp } from '../kit/http.ts'
-import { loadAccount } from '../kit/keys.ts'
+import { openKey } from '../kit/keys.ts'
 import { createStack } from '../kit/lifecycle.ts'
 import { errorsOf } from '../kit/reverts.ts'
 import { createSender } from '../kit/sender.ts'
@@ -29,15 +29,19 @@ export const service = defineService({
   config: coordinatorConfig,
 
   /** @throws TrellisError CHAIN_RESET | RPC_FAILED | KEY_… | FOLDER_IN_USE | PORT_BUSY */
-  async start(config, { log, metrics, signal, fail }) {
+  async start(config, { log, metrics, signal, fail, onReload }) {
     const stack = createStack(log)
     try {
       const { deployment, chain, local } = await connectDeployment(config.chain)
-      const account = loadAccount(config.key, { local })
+      const key = await openKey(config.key, { local })
+      stack.add('key', () => key.close())
+      onReload?.(async (fresh) => {
+        if (await key.reload(fresh.key)) log.info({ coordinator: key.account.address }, 'the key changed')
+      })
       const folder = ledgerFolder(config.dataFolder, deployment.genesisHash, addressOf(deployment, 'Router'))
       const ledger = await openLedger({ folder, leaseSeconds: config.leaseSeconds, log })
       stack.add('ledger', () => ledger.close())
-      const sender = createSender({ chain, account, errors: errorsOf(routerAbi, taskManagerAbi, taskEscrowAbi), log })
+      const sender = createSender({ chain, key, errors: errorsOf(routerAbi, taskManagerAbi, taskEscrowAbi), log })
       stack.add('sender', () => sender.close())
 
       const scan = 'provers'

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { connectChain, type ChainClient, type ChainPolicy } from './chain.ts'
 import { TrellisError } from './errors.ts'
+import { isLoopback } from './loopback.ts'
 
 const hex = (bytes: number) =>
   z
@@ -50,11 +51,6 @@ export function addressOf(deployment: Deployment, name: string): `0x${string}` {
     next: 'deploy again with this version: npx hardhat deploy --network localhost',
   })
 }
-
-const loopback = new Set(['127.0.0.1', 'localhost', '[::1]'])
-
-/** True for an RPC address that only this machine answers. */
-export const isLoopback = (rpcUrl: string): boolean => loopback.has(new URL(rpcUrl).hostname)
 
 /** Two of the three marks of a local network; the third, the genesis that the deployment was made on, is checked when its chain is connected. */
 export const isLocal = ({ kind }: Pick<Deployment, 'kind'>, rpcUrl: string): boolean => kind === 'local' && isLoopback(rpcUrl)

@@ -48,10 +48,17 @@ export function httpField(port: number) {
     .prefault({})
 }
 
-/** A signing key: an encrypted keystore (v3 JSON) with its password file, or on local networks a hex key file, mode 0600. */
-export const keyFields = {
-  keyFile: z.string().min(1),
-  passwordFile: z.string().min(1).optional(),
-}
+/** A signing key: a key file (see kit/keys.ts for what one is) or a key in a remote signer. */
+export const keyField = z
+  .strictObject({
+    keyFile: z.string().min(1).optional(),
+    passwordFile: z.string().min(1).optional(),
+    remoteSigner: z.strictObject({ url: urlField, address: addressField, tokenFile: z.string().min(1).optional() }).optional(),
+  })
+  .refine(
+    ({ keyFile, remoteSigner }) => (keyFile === undefined) !== (remoteSigner === undefined),
+    'one of keyFile and remoteSigner is needed',
+  )
+  .refine(({ passwordFile, remoteSigner }) => passwordFile === undefined || remoteSigner === undefined, 'passwordFile is of a keyFile')
 
 export const logLevelField = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info')

@@ -1,121 +1,106 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Signing keys of services: an encrypted keystore (Web3 Secret Storage v3), or on local networks a bare key file; never an argument. */
-import { createDecipheriv, pbkdf2Sync, scryptSync, timingSafeEqual } from 'node:crypto'
-import { readFileSync, statSync } from 'node:fs'
-import { bytesToHex, hexToBytes, keccak256, type Hex, type LocalAccount } from 'viem'
+/** Signing keys of agents: an encrypted keystore, a remote signer, or on local networks a bare key file; never an argument. */
+import type { Hex, LocalAccount } from 'viem'
 import { mnemonicToAccount, privateKeyToAccount } from 'viem/accounts'
-import { z } from 'zod'
 import { TrellisError } from './errors.ts'
+import { decryptKeystore, parseKeystore } from './keystore.ts'
+import { openRemoteSigner, type RemoteSignerSource } from './remote-signer.ts'
+import { keyError, readSecretFile, readSecretLine } from './secret-file.ts'
 
+/** Exactly one of the two. */
 export interface KeySource {
-  keyFile: string
+  /** Web3 Secret Storage v3, with `passwordFile`; on local networks 64 hex digits are taken too. Mode 0600. */
+  keyFile?: string | undefined
   passwordFile?: string | undefined
+  remoteSigner?: RemoteSignerSource | undefined
+}
+
+/** The key of a running agent. Whoever signs reads `account` anew for each request or transaction. */
+export interface AgentKey {
+  readonly account: LocalAccount
+  /**
+   * Reads the key again, from a new source when one is given. True when the address is another one now. When this throws, the key in use stays.
+   * @throws what `openKey` throws
+   */
+  reload(source?: KeySource): Promise<boolean>
+  /** Forgets the key: `account` throws from now on. */
+  close(): void
 }
 
 /**
- * The account of a key file.
+ * Opens the key of an agent.
  * @param local  true on local networks only: bare hex files and the public development keys are allowed there, nowhere else
- * @throws TrellisError KEY_UNREADABLE | KEY_EXPOSED | KEY_PUBLIC | KEY_UNENCRYPTED
+ * @throws TrellisError KEY_UNREADABLE | KEY_EXPOSED | KEY_PUBLIC | KEY_UNENCRYPTED, and what `openRemoteSigner` throws
  */
-export function loadAccount({ keyFile, passwordFile }: KeySource, { local }: { local: boolean }): LocalAccount {
-  const text = readSecret(keyFile)
-  const bare = /^(0x)?[0-9a-fA-F]{64}$/.test(text)
-  if (bare && !local)
-    throw keyError(
-      'KEY_UNENCRYPTED',
-      'A bare key file is for local networks only.',
-      keyFile,
-      'make a v3 keystore of it and name a passwordFile',
-    )
-  const key = bare ? `0x${text.replace(/^0x/, '')}` : decryptKeystore(text, passwordFile, keyFile)
-  const account = privateKeyToAccount(key as Hex)
-  if (!local && developmentAddresses().has(account.address)) {
-    throw keyError('KEY_PUBLIC', 'This is a public development key: everybody can sign with it.', keyFile, 'make a new key')
-  }
-  return account
-}
-
-function readSecret(file: string): string {
-  try {
-    if ((statSync(file).mode & 0o077) !== 0)
-      throw keyError('KEY_EXPOSED', 'Others on this machine can read the key file.', file, `chmod 600 ${file}`)
-    return readFileSync(file, 'utf8').trim()
-  } catch (error) {
-    if (error instanceof TrellisError) throw error
-    throw keyError(
-      'KEY_UNREADABLE',
-      `The key file cannot be read: ${error instanceof Error ? error.message : String(error)}.`,
-      file,
-      'check keyFile',
-    )
+export async function openKey(source: KeySource, { local }: { local: boolean }): Promise<AgentKey> {
+  let current: LocalAccount | null = await loadAccount(source, { local })
+  let from = source
+  return {
+    get account() {
+      if (current === null) throw new TrellisError({ code: 'STOPPED', message: 'The key is closed.' })
+      return current
+    },
+    async reload(next = from) {
+      const found = await loadAccount(next, { local })
+      const other = found.address.toLowerCase() !== current?.address.toLowerCase()
+      from = next
+      current = found
+      return other
+    },
+    close() {
+      current = null
+    },
   }
 }
 
-const bytes = z.string().regex(/^(0x)?([0-9a-fA-F]{2})*$/)
-const keystoreSchema = z.object({
-  version: z.literal(3),
-  crypto: z.object({
-    cipher: z.literal('aes-128-ctr'),
-    cipherparams: z.object({ iv: bytes }),
-    ciphertext: bytes,
-    mac: bytes,
-    kdf: z.enum(['scrypt', 'pbkdf2']),
-    kdfparams: z.object({
-      salt: bytes,
-      dklen: z.int().min(32).max(64),
-      n: z
-        .int()
-        .max(1 << 20)
-        .optional(),
-      r: z.int().max(64).optional(),
-      p: z.int().max(64).optional(),
-      c: z.int().max(10_000_000).optional(),
-      prf: z.literal('hmac-sha256').optional(),
-    }),
-  }),
-})
-
-/** Web3 Secret Storage, version 3. The MAC is keccak256(derived[16..32] | ciphertext). */
-function decryptKeystore(text: string, passwordFile: string | undefined, keyFile: string): Hex {
-  if (passwordFile === undefined)
-    throw keyError('KEY_UNREADABLE', 'The keystore needs its password.', keyFile, 'set passwordFile (mode 0600)')
-  const password = Buffer.from(readSecret(passwordFile), 'utf8')
-  const parsed = keystoreSchema.safeParse(keystoreJson(text))
-  if (!parsed.success)
-    throw keyError('KEY_UNREADABLE', 'The key file is neither a hex key nor a v3 keystore.', keyFile, z.prettifyError(parsed.error))
-  const { kdf, kdfparams, ciphertext, cipherparams, mac } = parsed.data.crypto
-  const raw = (value: string): Buffer => Buffer.from(value.replace(/^0x/, ''), 'hex')
-  const { n = 8192, r = 8, p = 1, c = 262_144, dklen } = kdfparams
-  const derived =
-    kdf === 'scrypt'
-      ? scryptSync(password, raw(kdfparams.salt), dklen, { N: n, r, p, maxmem: 256 * n * r })
-      : pbkdf2Sync(password, raw(kdfparams.salt), c, dklen, 'sha256')
-  const expected = hexToBytes(keccak256(Buffer.concat([derived.subarray(16, 32), raw(ciphertext)])))
-  const given = raw(mac)
-  if (given.length !== 32 || !timingSafeEqual(expected, given)) {
-    throw keyError('KEY_UNREADABLE', 'The password does not open the keystore.', keyFile, 'check passwordFile')
-  }
-  const decipher = createDecipheriv('aes-128-ctr', derived.subarray(0, 16), raw(cipherparams.iv))
-  return bytesToHex(Buffer.concat([decipher.update(raw(ciphertext)), decipher.final()]))
+/** The account behind a source, once. @throws what `openKey` throws */
+export async function loadAccount(source: KeySource, { local }: { local: boolean }): Promise<LocalAccount> {
+  const { keyFile, passwordFile, remoteSigner } = source
+  const account =
+    remoteSigner === undefined
+      ? privateKeyToAccount(await readKey(keyFile ?? '', passwordFile, local))
+      : await openRemoteSigner(remoteSigner)
+  if (local || !developmentAddresses().has(account.address.toLowerCase())) return account
+  throw new TrellisError({
+    code: 'KEY_PUBLIC',
+    message: 'This is a public development key: everybody can sign with it.',
+    details: { address: account.address, ...(keyFile === undefined ? {} : { file: keyFile }) },
+    next: 'make a new key: trellis keys new',
+  })
 }
 
-/** Some wallets write `Crypto`, as the first drafts of the format did. */
-function keystoreJson(text: string): unknown {
-  try {
-    const { Crypto, ...rest } = JSON.parse(text) as Record<string, unknown>
-    return { crypto: Crypto, ...rest }
-  } catch {
-    return null
+async function readKey(file: string, passwordFile: string | undefined, local: boolean): Promise<Hex> {
+  const text = readSecretFile(file).trim()
+  const bare = parseBareKey(text)
+  if (bare !== null && !local) {
+    const next = 'encrypt it: trellis keys import --from FILE --out KEYSTORE, and name a passwordFile'
+    throw keyError('KEY_UNENCRYPTED', 'A bare key file is for local networks only.', file, next)
   }
+  if (bare !== null) return bare
+  const keystore = parseKeystore(text)
+  if (keystore === null)
+    throw keyError('KEY_UNREADABLE', 'The key file is neither a hex key nor a v3 keystore.', file, 'make one: trellis keys new')
+  if (passwordFile === undefined) throw keyError('KEY_UNREADABLE', 'The keystore needs its password.', file, 'set passwordFile (mode 0600)')
+  return decryptKeystore(keystore, readSecretLine(passwordFile), file)
+}
+
+/** 64 hex digits in range, or null. */
+export function parseBareKey(text: string): Hex | null {
+  if (!/^(0x)?[0-9a-fA-F]{64}$/.test(text)) return null
+  const key = `0x${text.replace(/^0x/, '').toLowerCase()}` as const
+  const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
+  return BigInt(key) > 0n && BigInt(key) < order ? key : null
 }
 
 /** The mnemonic whose accounts every development chain funds. Public: refused off local networks. */
 export const DEVELOPMENT_MNEMONIC = 'test test test test test test test test test test test junk'
 
-function developmentAddresses(): Set<string> {
-  return new Set(Array.from({ length: 20 }, (_, addressIndex) => mnemonicToAccount(DEVELOPMENT_MNEMONIC, { addressIndex }).address))
-}
+let development: Set<string> | null = null
 
-function keyError(code: string, message: string, file: string, next: string): TrellisError {
-  return new TrellisError({ code, message, details: { file }, next })
+/** Lower-case addresses of the accounts that development chains fund. */
+export function developmentAddresses(): Set<string> {
+  development ??= new Set(
+    Array.from({ length: 20 }, (_, addressIndex) => mnemonicToAccount(DEVELOPMENT_MNEMONIC, { addressIndex }).address.toLowerCase()),
+  )
+  return development
 }

@@ -27,7 +27,8 @@ export type Call<A extends Abi | readonly unknown[], N extends ContractFunctionN
 
 export interface SenderOptions {
   chain: ChainClient
-  account: LocalAccount
+  /** Read anew for each call, so that a key may change under a running agent; the call that runs ends with the key it began with. */
+  key: { readonly account: LocalAccount }
   /** Errors to decode reverts with: `errorsOf(...abis)`. */
   errors: readonly AbiError[]
   log: Logger
@@ -40,6 +41,7 @@ export interface SenderOptions {
 }
 
 export interface Sender {
+  /** Of the key now. */
   readonly address: Hex
   /** Calls waiting, the running one included. */
   readonly waiting: number
@@ -77,14 +79,14 @@ const feeStep = 125n
 
 /** One sender per key and chain in a process; two processes with one key get in each other's way but lose nothing. */
 export function createSender(options: SenderOptions): Sender {
-  const { chain, account, errors, log, maxWaiting = 256, resendMs = 30_000, maxSends = 5 } = options
-  const wallet = chain.wallet(account)
+  const { chain, key, errors, log, maxWaiting = 256, resendMs = 30_000, maxSends = 5 } = options
   let tail: Promise<unknown> = Promise.resolve()
   let waiting = 0
   let closed = false
-  let caughtUp = false
+  /** Whose transactions of an earlier run were waited for. */
+  let caughtUp: Hex | null = null
 
-  const simulate = async (request: Request): Promise<bigint> => {
+  const simulate = async (request: Request, account: LocalAccount): Promise<bigint> => {
     const { to, data, value } = request
     try {
       return await chain.public.estimateGas({ account: account.address, to, data, value })
@@ -94,35 +96,40 @@ export function createSender(options: SenderOptions): Sender {
   }
 
   /** After a restart transactions of the last run may still be in the pool: their outcome must be visible before we act on state. */
-  const catchUp = async (): Promise<void> => {
+  const catchUp = async (address: Hex): Promise<void> => {
     const until = Date.now() + resendMs
     for (;;) {
-      const [latest, pending] = await Promise.all([count('latest'), count('pending')])
+      const [latest, pending] = await Promise.all([count(address, 'latest'), count(address, 'pending')])
       if (pending <= latest || Date.now() > until) break
       await sleep(chain.policy.pollMs)
     }
-    caughtUp = true
+    caughtUp = address
   }
-  const count = (blockTag: 'latest' | 'pending'): Promise<number> =>
-    chain.public
-      .getTransactionCount({ address: account.address, blockTag })
-      .catch((error: unknown) => Promise.reject(rpcFailed(chain.rpcUrl, error)))
+  const count = (address: Hex, blockTag: 'latest' | 'pending'): Promise<number> =>
+    chain.public.getTransactionCount({ address, blockTag }).catch((error: unknown) => Promise.reject(rpcFailed(chain.rpcUrl, error)))
 
   const run = async (request: Request): Promise<TransactionReceipt> => {
-    if (!caughtUp) await catchUp()
+    const { account } = key
+    if (caughtUp !== account.address) await catchUp(account.address)
     for (let attempt = 1; ; attempt++) {
-      const gas = ((await simulate(request)) * gasMargin) / 100n
-      const nonce = await count('latest')
-      const receipt = await sendOnce(request, gas, nonce)
+      const gas = ((await simulate(request, account)) * gasMargin) / 100n
+      const nonce = await count(account.address, 'latest')
+      const receipt = await sendOnce(request, account, gas, nonce)
       if (receipt !== 'nonce taken') return receipt
       // Another process sent with this key. What it did may be what we wanted: simulate again on the new state.
       log.warn({ nonce, function: request.function }, 'nonce taken by another sender of this key')
-      if (attempt >= maxSends) throw stuck(request, [])
+      if (attempt >= maxSends) throw stuck(request, account, [])
       await sleep(chain.policy.pollMs)
     }
   }
 
-  const sendOnce = async (request: Request, gas: bigint, nonce: number): Promise<TransactionReceipt | 'nonce taken'> => {
+  const sendOnce = async (
+    request: Request,
+    account: LocalAccount,
+    gas: bigint,
+    nonce: number,
+  ): Promise<TransactionReceipt | 'nonce taken'> => {
+    const wallet = chain.wallet(account)
     const hashes: Hex[] = []
     let fees = await estimateFees()
     for (let send = 1; send <= maxSends; send++) {
@@ -136,27 +143,27 @@ export function createSender(options: SenderOptions): Sender {
         const text = messageOf(error)
         if (/already known|already imported|known transaction/i.test(text)) hashes.push(hash)
         else if (/nonce.*too low|nonce has already been used/i.test(text)) {
-          return await ours(hashes, request)
+          return await ours(hashes, request, account)
         } else if (/underpriced|fee too low|replacement/i.test(text)) {
           log.debug({ nonce, send }, 'a transaction with this nonce is in the pool already; its fee must be beaten')
         } else {
           // A node that mines at once reports a revert here although the transaction is in a block.
           const mined = await findReceipt([hash])
-          if (mined !== null) return done(mined, request)
+          if (mined !== null) return done(mined, request, account)
           if (findRevert(error, errors) === null) throw rpcFailed(chain.rpcUrl, error)
           throw callFailed(error, { to, function: request.function, rpcUrl: chain.rpcUrl }, errors)
         }
       }
       const receipt = await waitForReceipt(hashes)
-      if (receipt !== null) return done(receipt, request)
-      if ((await count('latest')) > nonce) return await ours(hashes, request)
+      if (receipt !== null) return done(receipt, request, account)
+      if ((await count(account.address, 'latest')) > nonce) return await ours(hashes, request, account)
       fees = {
         maxFeePerGas: (fees.maxFeePerGas * feeStep) / 100n + 1n,
         maxPriorityFeePerGas: (fees.maxPriorityFeePerGas * feeStep) / 100n + 1n,
       }
       log.warn({ nonce, send, tx: hash, function: request.function }, 'no receipt yet: sending again with a higher fee')
     }
-    throw stuck(request, hashes)
+    throw stuck(request, account, hashes)
   }
 
   const estimateFees = async (): Promise<Fees> => {
@@ -190,13 +197,13 @@ export function createSender(options: SenderOptions): Sender {
   }
 
   /** The nonce is used: by one of our own transactions, or by somebody else's. */
-  const ours = async (hashes: readonly Hex[], request: Request): Promise<TransactionReceipt | 'nonce taken'> => {
+  const ours = async (hashes: readonly Hex[], request: Request, account: LocalAccount): Promise<TransactionReceipt | 'nonce taken'> => {
     const mined = await findReceipt(hashes)
-    return mined === null ? 'nonce taken' : done(mined, request)
+    return mined === null ? 'nonce taken' : done(mined, request, account)
   }
 
   /** The receipt of a success; a reverted one is replayed on its parent block to learn why. */
-  const done = async (receipt: TransactionReceipt, request: Request): Promise<TransactionReceipt> => {
+  const done = async (receipt: TransactionReceipt, request: Request, account: LocalAccount): Promise<TransactionReceipt> => {
     if (receipt.status === 'success') return receipt
     const { to, data, value } = request
     const call = { to, function: request.function, tx: receipt.transactionHash }
@@ -216,7 +223,7 @@ export function createSender(options: SenderOptions): Sender {
     throw callReverted({ name: null, args: [], data: '0x' }, call)
   }
 
-  const stuck = (request: Request, hashes: readonly Hex[]): TrellisError =>
+  const stuck = (request: Request, account: LocalAccount, hashes: readonly Hex[]): TrellisError =>
     new TrellisError({
       code: 'TX_STUCK',
       message: `No block took the transaction ${request.function}.`,
@@ -226,11 +233,13 @@ export function createSender(options: SenderOptions): Sender {
     })
 
   return {
-    address: account.address,
+    get address() {
+      return key.account.address
+    },
     get waiting() {
       return waiting
     },
-    simulate: (call) => simulate(encode(call)),
+    simulate: (call) => simulate(encode(call), key.account),
     send(call) {
       if (closed) return Promise.reject(new TrellisError({ code: 'STOPPED', message: 'The sender is closed.' }))
       if (waiting >= maxWaiting) return Promise.reject(overloaded('The transaction queue', maxWaiting))

@@ -8,13 +8,18 @@ import { createMetrics, type Metrics } from './metrics.ts'
 import type { BackOut } from './migrations.ts'
 
 /** What a service is given besides its configuration. */
-export interface ServiceContext {
+export interface ServiceContext<C = unknown> {
   log: Logger
   metrics: Metrics
   /** Aborts when the service should stop. */
   signal: AbortSignal
   /** Ends the process with this error, after a clean stop. For what no retry can cure (CHAIN_RESET). */
   fail: (error: unknown) => void
+  /**
+   * Calls `work` with the configuration as it is read again, at each SIGHUP: one at a time, in the order they were named. Only what can change in a
+   * running service is taken from it: its key. What throws is logged, and the service goes on as it was.
+   */
+  onReload?: ((work: (config: C) => Promise<void>) => void) | undefined
 }
 
 export interface RunningService {
@@ -28,7 +33,7 @@ export interface RunningService {
 export interface Service<S extends z.ZodObject = z.ZodObject> {
   name: string
   config: S
-  start(config: z.output<S>, context: ServiceContext): Promise<RunningService>
+  start(config: z.output<S>, context: ServiceContext<z.output<S>>): Promise<RunningService>
   /** Takes each of its stores back to a version: that of this program, when `to` is undefined. The service does not run meanwhile. */
   backOut?(config: z.output<S>, to: number | undefined): Promise<BackOut[]> | BackOut[]
 }
@@ -45,7 +50,7 @@ const stopLimitMs = 10_000
 export const PERMANENT_EXIT = 78
 
 /**
- * Runs a service until SIGINT or SIGTERM, then stops it and resolves with the exit code.
+ * Runs a service until SIGINT or SIGTERM, then stops it and resolves with the exit code. SIGHUP makes it read its configuration and key again.
  * Configuration mistakes and failed starts are printed as what, why and next on stderr.
  */
 export async function runService<S extends z.ZodObject>(service: Service<S>, sources: ConfigSources): Promise<number> {
@@ -63,12 +68,26 @@ export async function runService<S extends z.ZodObject>(service: Service<S>, sou
   process.once('SIGTERM', onSignal)
 
   let log: Logger | null = null
+  const reloads: ((config: z.output<S>) => Promise<void>)[] = []
+  let reloading: Promise<void> = Promise.resolve()
+  const reload = async (): Promise<void> => {
+    try {
+      const config = loadConfig(service.name, service.config, sources)
+      for (const work of reloads) await work(config)
+      log?.info('reloaded')
+    } catch (error) {
+      log?.error({ err: toTrellisError(error) }, 'not reloaded: the service goes on as it was')
+    }
+  }
+  const onReload = (): void => void (reloading = reloading.then(reload))
+  process.on('SIGHUP', onReload)
+
   let running: RunningService | null = null
   try {
     const config = loadConfig(service.name, service.config, sources)
     log = createLog(service.name, (config as { logLevel?: LogLevel }).logLevel)
     const metrics = createMetrics(service.name)
-    running = await service.start(config, { log, metrics, signal: abort.signal, fail })
+    running = await service.start(config, { log, metrics, signal: abort.signal, fail, onReload: (work) => reloads.push(work) })
     log.info({ url: running.url }, 'started')
     const aborted = new Promise<void>((resolve) => {
       if (abort.signal.aborted) resolve()
@@ -81,6 +100,8 @@ export async function runService<S extends z.ZodObject>(service: Service<S>, sou
   } finally {
     process.off('SIGINT', onSignal)
     process.off('SIGTERM', onSignal)
+    process.off('SIGHUP', onReload)
+    await reloading
   }
   if (running !== null && !(await stopped(running))) log?.error({ limitMs: stopLimitMs }, 'the stop took too long')
   if (failure === null) {

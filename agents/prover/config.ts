@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /** Configuration of a prover. */
 import { z } from 'zod'
-import { chainField, httpField, keyFields, logLevelField, urlField } from '../kit/fields.ts'
+import { chainField, httpField, keyField, logLevelField, urlField } from '../kit/fields.ts'
 
 export const proverConfig = z.object({
   /** Leases and proofs that are not acknowledged yet; one folder per deployment is made inside. */
@@ -10,7 +10,7 @@ export const proverConfig = z.object({
   /** Metrics and health only. */
   http: httpField(8085),
   /** Key that this prover is registered with on chain. */
-  key: z.strictObject(keyFields),
+  key: keyField,
   coordinatorUrl: urlField.default('http://127.0.0.1:8084'),
   /** Proofs made at the same time. */
   concurrency: z.int().min(1).max(64).default(1),

@@ -4,7 +4,7 @@ import { globSync } from 'node:fs'
 import { join } from 'node:path'
 import { addressOf, connectDeployment, readDeployment } from '../kit/deployment.ts'
 import { startHttp } from '../kit/http.ts'
-import { loadAccount } from '../kit/keys.ts'
+import { openKey } from '../kit/keys.ts'
 import { createStack, startLoop, type Next } from '../kit/lifecycle.ts'
 import { lockFolder } from '../kit/lock.ts'
 import { createMarketView } from '../kit/market.ts'
@@ -40,14 +40,15 @@ export const createProverService = (openBackend: (config: ProverConfig) => Promi
         const backend = await openBackend(config)
         stack.add('backend', () => backend.close())
         const { deployment, chain, local } = await connectDeployment(config.chain)
-        const account = loadAccount(config.key, { local })
-        const prover = account.address.toLowerCase() as Hex
+        const key = await openKey(config.key, { local })
+        stack.add('key', () => key.close())
+        const prover = key.account.address.toLowerCase() as Hex
         const folder = join(ledgerFolder(config.dataFolder, deployment.genesisHash, addressOf(deployment, 'Router')), prover)
         const lock = lockFolder(folder)
         stack.add('lock', () => lock.release())
         const work = openWork(join(folder, 'work.sqlite'))
         stack.add('work', () => work.close())
-        const sender = createSender({ chain, account, errors: errorsOf(proverStoreAbi), log })
+        const sender = createSender({ chain, key, errors: errorsOf(proverStoreAbi), log })
         stack.add('sender', () => sender.close())
 
         const metrics = proverMetrics(registry)
@@ -60,7 +61,7 @@ export const createProverService = (openBackend: (config: ProverConfig) => Promi
           view: createMarketView(chain, deployment),
           programs: new Set(backend.programs),
           backend,
-          coordinator: createCoordinatorClient(config.coordinatorUrl, account),
+          coordinator: createCoordinatorClient(config.coordinatorUrl, key.account),
           work,
           log,
           metrics,

@@ -38,7 +38,7 @@ describe('chain client, sender and scanner', function () {
     const artifact = JSON.parse(readFileSync(file, 'utf8')) as { abi: typeof abi; bytecode: Hex }
     const hash = await wallet.deployContract({ abi: artifact.abi, bytecode: artifact.bytecode })
     token = (await chain.public.waitForTransactionReceipt({ hash, pollingInterval: 20 })).contractAddress!
-    sender = createSender({ chain, account: account(1), errors: errorsOf(abi), log })
+    sender = createSender({ chain, key: { account: account(1) }, errors: errorsOf(abi), log })
   })
   after(() => local.stop())
 
@@ -67,7 +67,7 @@ describe('chain client, sender and scanner', function () {
 
   it('sends a hanging transaction again with a higher fee, and it counts once', async () => {
     await local.rpc('evm_setAutomine', [false])
-    const eager = createSender({ chain, account: account(1), errors: errorsOf(abi), log, resendMs: 300 })
+    const eager = createSender({ chain, key: { account: account(1) }, errors: errorsOf(abi), log, resendMs: 300 })
     const had = await balance()
     const sending = mint(100n, eager)
     await new Promise((resolve) => setTimeout(resolve, 800))
@@ -80,10 +80,10 @@ describe('chain client, sender and scanner', function () {
   it('goes on after a sender that died with its transaction in the pool', async () => {
     await local.rpc('evm_setAutomine', [false])
     const had = await balance()
-    const dead = mint(7n, createSender({ chain, account: account(1), errors: errorsOf(abi), log }))
+    const dead = mint(7n, createSender({ chain, key: { account: account(1) }, errors: errorsOf(abi), log }))
     dead.catch(() => undefined)
     await new Promise((resolve) => setTimeout(resolve, 200))
-    const next = mint(11n, createSender({ chain, account: account(1), errors: errorsOf(abi), log }))
+    const next = mint(11n, createSender({ chain, key: { account: account(1) }, errors: errorsOf(abi), log }))
     await new Promise((resolve) => setTimeout(resolve, 200))
     await local.rpc('evm_mine')
     await local.rpc('evm_setAutomine', [true])
@@ -92,7 +92,7 @@ describe('chain client, sender and scanner', function () {
   })
 
   it('refuses more calls than may wait', async () => {
-    const small = createSender({ chain, account: account(1), errors: [], log, maxWaiting: 1 })
+    const small = createSender({ chain, key: { account: account(1) }, errors: [], log, maxWaiting: 1 })
     const [first, second] = await Promise.all([codeOf(mint(1n, small)), codeOf(mint(1n, small))])
     expect([first.code, second.code]).to.deep.equal(['nothing', 'OVERLOADED'])
     await small.close()

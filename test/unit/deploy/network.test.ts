@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Network files: what is checked, and that every error is told at once. */
 import { expect } from 'chai'
-import { isLoopback } from '../../../agents/kit/deployment.ts'
+import { isLoopback } from '../../../agents/kit/loopback.ts'
 import { TrellisError } from '../../../agents/protocol/errors.ts'
 import { networkNames, parseNetwork, readNetwork } from '../../../deploy/network.ts'
 

@@ -9,7 +9,8 @@ import { openQueue, type Queue } from '../../../agents/kit/queue.ts'
 describe('openQueue', function () {
   this.timeout(60_000)
   const folder = mkdtempSync(join(tmpdir(), 'trellis-queue-'))
-  const open = (migrations = [{ up: 'create table t (a int)', down: 'drop table t' }]): Promise<Queue> => openQueue({ folder, migrations, log: createLog('x', 'silent') })
+  const open = (migrations = [{ up: 'create table t (a int)', down: 'drop table t' }]): Promise<Queue> =>
+    openQueue({ folder, migrations, log: createLog('x', 'silent') })
   let queue: Queue
   before(async () => {
     queue = await open()

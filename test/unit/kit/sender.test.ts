@@ -38,7 +38,7 @@ function chainThatMined(status: 'success' | 'reverted'): ChainClient {
 
 describe('createSender', () => {
   const send = (status: 'success' | 'reverted') =>
-    createSender({ chain: chainThatMined(status), account, errors: [], log: createLog('test', 'silent'), resendMs: 20 }).send({
+    createSender({ chain: chainThatMined(status), key: { account }, errors: [], log: createLog('test', 'silent'), resendMs: 20 }).send({
       address,
       abi,
       functionName: 'work',

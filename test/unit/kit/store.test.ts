@@ -16,7 +16,10 @@ describe('store', () => {
   it('applies each migration once and refuses a store of a newer version', () => {
     const file = join(fresh(), 'deep/s.sqlite')
     openStore({ file, migrations }).close()
-    const store = openStore({ file, migrations: [...migrations, { up: 'alter table a add column y int', down: 'alter table a drop column y' }] })
+    const store = openStore({
+      file,
+      migrations: [...migrations, { up: 'alter table a add column y int', down: 'alter table a drop column y' }],
+    })
     store.db.prepare('insert into a values (1, 2)').run()
     store.close()
     expect(() => openStore({ file, migrations }))
