@@ -5,7 +5,7 @@ import { stopRun } from './stop.ts'
 import { stateAt } from './local/state.ts'
 
 /** Only what a run makes, and only beside the record of a run, which goes last: a wrong --state never costs anybody other files. */
-const MADE = ['addresses', 'chains', 'keys', 'logs', 'run.json']
+const MADE = ['addresses', 'chains', 'deployments', 'keys', 'logs', 'run.json']
 
 export async function reset(stateOption: string | undefined): Promise<void> {
   const state = stateAt(stateOption)

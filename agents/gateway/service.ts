@@ -6,6 +6,7 @@ import { createStack, startLoop } from '../kit/lifecycle.ts'
 import { defineService, type RunningService, type ServiceContext } from '../kit/service.ts'
 import { backOutStore } from '../kit/store.ts'
 import type { Address, Hex } from '../protocol/ids.ts'
+import { adoptLedger } from './adopt.ts'
 import { type ChainView, createChainView } from './chain-view.ts'
 import { gatewayConfig, type GatewayConfig } from './config.ts'
 import { gatewayRoutes } from './http.ts'
@@ -39,9 +40,14 @@ export const service = defineService({
   name: 'gateway',
   config: gatewayConfig,
   async start(config, context) {
-    const { deployment, chain } = await connectDeployment(config.chain)
+    const { deployment, chain, local } = await connectDeployment(config.chain)
     const [ioIDRegistry, ioID] = [addressOf(deployment, 'IoIDRegistry'), addressOf(deployment, 'IoID')]
     const [dataKeyRegistry, projectStore] = [addressOf(deployment, 'DataKeyRegistry'), addressOf(deployment, 'ProjectStore')]
+    if (local) {
+      const { dataFolder } = config
+      const from = adoptLedger({ dataFolder, chainId: chain.chainId, genesisHash: chain.genesisHash, deployment: ioIDRegistry })
+      if (from !== undefined) context.log.warn({ from }, 'the local chain is a new one: its ledger begins as a copy of the last')
+    }
     const view = createChainView(chain, { ioIDRegistry, ioID, dataKeyRegistry, projectStore })
     const sight = { seenAt: 0 }
     await followPass(view, sight)

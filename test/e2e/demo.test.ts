@@ -3,101 +3,32 @@
  * The main job over real processes: chain, gateway, coordinator, provers, devices. The coordinator and a prover are killed in mid-run; in the end
  * every accepted reading is settled once and paid, which `audit` shows by ids.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { Summary } from '../../agents/cli/local/summary.ts'
-import type { RunRecord } from '../../agents/cli/local/state.ts'
-import { at } from '../../scripts/shell.ts'
-
-const MAIN = at('agents', 'cli', 'main.ts')
-
-interface Running {
-  child: ChildProcess
-  stdout: () => string
-  stderr: () => string
-  ended: Promise<number>
-}
+import { LocalRun, until } from './support/local-run.ts'
 
 describe('the main job', function () {
   this.timeout(420_000)
-  let folder: string
-  const living: Running[] = []
-  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'trellis-e2e-'))))
-  afterEach(async function () {
+  let run: LocalRun
+  beforeEach(() => (run = new LocalRun()))
+  afterEach(function () {
     this.timeout(60_000)
-    for (const { child, ended } of living.splice(0)) {
-      child.kill('SIGTERM')
-      await ended
-    }
-    await trellis('stop').ended
-    rmSync(folder, { recursive: true, force: true })
+    return run.end()
   })
 
-  function trellis(...args: string[]): Running {
-    const child = spawn(process.execPath, [MAIN, '--state', folder, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
-    let [stdout, stderr] = ['', '']
-    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
-    const ended = new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? 1)))
-    return { child, stdout: () => stdout, stderr: () => stderr, ended }
-  }
-
-  const record = (): RunRecord | undefined => {
-    try {
-      return JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')) as RunRecord
-    } catch {
-      return undefined
-    }
-  }
-
-  async function until<T>(what: string, look: () => Promise<T | undefined> | T | undefined, running: Running, seconds = 240): Promise<T> {
-    for (const limit = Date.now() + seconds * 1000; Date.now() < limit;) {
-      const found = await look()
-      if (found !== undefined) return found
-      if (running.child.exitCode !== null) break
-      await new Promise((wake) => setTimeout(wake, 150))
-    }
-    throw new Error(`${what} did not happen\n${running.stdout()}\n${running.stderr()}`)
-  }
-
-  const accounting = async (): Promise<{ acceptedReadings: number; windows: number } | undefined> => {
-    const run = record()
-    if (run?.job === undefined) return undefined
-    return fetch(`http://127.0.0.1:${run.ports.gateway}/v1/accounting?project=${run.job.project}`).then(
-      (response) => response.json() as Promise<{ acceptedReadings: number; windows: number }>,
-      () => undefined,
-    )
-  }
-
-  /** kill -9 of a service, as soon as it has a new process to kill. */
-  const kill = (name: string): number => {
-    const { pid } = record()!.children[name]!
-    process.kill(pid, 'SIGKILL')
-    return pid
-  }
-
   it('settles every accepted reading once and pays four wallets, through kill -9 of the coordinator and of a prover', async () => {
-    const start = trellis('start', '--free-ports')
-    living.push(start)
-    await until('the first windows', async () => ((await accounting())?.windows ?? 0) >= 4 || undefined, start)
-    const coordinator = kill('coordinator')
-    await until('a new coordinator', () => (record()?.children['coordinator']?.pid ?? coordinator) !== coordinator || undefined, start)
-    await until('more windows', async () => ((await accounting())?.windows ?? 0) >= 8 || undefined, start)
-    const prover = kill('prover-1')
-    await until('a new prover', () => (record()?.children['prover-1']?.pid ?? prover) !== prover || undefined, start)
+    const start = run.trellis('start', '--free-ports')
+    await until('the first windows', async () => ((await run.accounting())?.windows ?? 0) >= 4 || undefined, start)
+    const coordinator = run.kill('coordinator')
+    await until('a new coordinator', () => (run.record()?.children['coordinator']?.pid ?? coordinator) !== coordinator || undefined, start)
+    await until('more windows', async () => ((await run.accounting())?.windows ?? 0) >= 8 || undefined, start)
+    const prover = run.kill('prover-1')
+    await until('a new prover', () => (run.record()?.children['prover-1']?.pid ?? prover) !== prover || undefined, start)
     await until('the end of the job', () => start.stdout().includes('Ctrl-C stops it') || undefined, start, 400)
 
-    const audit = trellis('audit', '--json')
-    const code = await audit.ended
-    expect(code, audit.stderr()).to.equal(0)
-    const books = JSON.parse(audit.stdout().trim()) as Record<string, number> & {
-      problems: string[]
-      tasks: unknown[]
-      wallets: { due: string; paid: string }[]
-    }
+    const books = await run.audit()
     expect(books).to.include({ accepted: 1280, settled: 1280, pending: 0, open: 0, refusedAfterAccept: 0 })
     expect(books.problems).to.deep.equal([])
     expect(books.tasks).to.have.length(20)
@@ -108,10 +39,10 @@ describe('the main job', function () {
     }
 
     // A second start says what runs and leaves it alone; status knows every service; stop ends all of it.
-    const second = trellis('start', '--free-ports')
+    const second = run.trellis('start', '--free-ports')
     expect(await second.ended).to.equal(0)
     expect(second.stdout()).to.contain('runs already')
-    const status = trellis('status', '--json')
+    const status = run.trellis('status', '--json')
     await status.ended
     const { services } = JSON.parse(status.stdout()) as { services: { name: string; running: boolean }[] }
     expect(services.filter(({ running }) => running).map(({ name }) => name)).to.have.members([
@@ -121,16 +52,16 @@ describe('the main job', function () {
       'prover-1',
       'prover-2',
     ])
-    expect(await trellis('stop').ended).to.equal(0)
+    expect(await run.trellis('stop').ended).to.equal(0)
     expect(await start.ended).to.equal(0)
-    expect(record()?.children).to.deep.equal({})
+    expect(run.record()?.children).to.deep.equal({})
   })
 
   it('demo --json replays a CSV file, counts what it leaves out, and ends with its summary', async () => {
-    const file = join(folder, 'readings.csv')
+    const file = join(run.folder, 'readings.csv')
     const rows = Array.from({ length: 70 }, (_, i) => `a,${1_700_000_000 + i * 10},${i === 5 ? 'NA' : (20 + (i % 7) / 10).toFixed(1)}`)
     writeFileSync(file, `sensor,at,celsius\n${rows.join('\n')}\nb,2023-11-14T22:13:20Z,-3.5\nb,2023-11-14T22:13:30Z,9\n`)
-    const demo = trellis(
+    const demo = run.trellis(
       'demo',
       '--json',
       '--free-ports',
@@ -145,7 +76,6 @@ describe('the main job', function () {
       '--value',
       'celsius',
     )
-    living.push(demo)
     expect(await demo.ended, demo.stderr()).to.equal(0)
     const summary = JSON.parse(demo.stdout().trim().split('\n').at(-1)!) as Summary
     expect(summary).to.include({ readings: 71, accepted: 71, settled: 71, pending: 0, windows: 3, verified: 3 })
@@ -164,16 +94,27 @@ describe('the main job', function () {
       ['d,t,y\na,noon,1\n', ['--device', 'd', '--time', 't', '--value', 'y'], 'CSV_TIME'],
       ['d,t,y\na,1,1\n', ['--device', 'd'], 'CSV_COLUMNS_UNNAMED'],
     ]
-    const file = join(folder, 'bad.csv')
+    const file = join(run.folder, 'bad.csv')
     for (const [content, args, code] of cases) {
       writeFileSync(file, content)
-      const demo = trellis('demo', '--free-ports', '--data', file, ...args)
+      const demo = run.trellis('demo', '--free-ports', '--data', file, ...args)
       expect(await demo.ended).to.equal(1)
       expect(demo.stderr()).to.contain(code).and.to.contain('next')
     }
-    const missing = trellis('demo', '--free-ports', '--data', join(folder, 'none.csv'), '--device', 'd', '--time', 't', '--value', 'y')
+    const missing = run.trellis(
+      'demo',
+      '--free-ports',
+      '--data',
+      join(run.folder, 'none.csv'),
+      '--device',
+      'd',
+      '--time',
+      't',
+      '--value',
+      'y',
+    )
     expect(await missing.ended).to.equal(1)
     expect(missing.stderr()).to.contain('CSV_MISSING')
-    expect(record()).to.equal(undefined)
+    expect(run.record()).to.equal(undefined)
   })
 })

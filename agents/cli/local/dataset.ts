@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a run replays: the sensor data set or anybody's CSV file, looked through once so that terms, clock and expectations fit it. */
-import { statSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
 import { TrellisError } from '../../protocol/errors.ts'
 import {
   DATASET_DEFAULT_ROWS,
@@ -229,6 +230,15 @@ export function spanOf(source: Source): { from: number; seconds: number; reading
 /** Two provers on two cores make about one proof in this many seconds. */
 const SECONDS_PER_WINDOW = 1.25
 const SHORTEST_REPLAY_SECONDS = 20
+
+/** Names these readings under these terms: a device's store and the terms fit them only. A file is its bytes, for a device goes on at a row of it. */
+export function sourceId({ channel, decimals, rangeMin, rangeMax, threshold, series, csv }: Source): string {
+  const bytes = csv === undefined ? '' : createHash('sha256').update(readFileSync(csv.file)).digest('hex')
+  const columns = csv === undefined ? [] : [csv.deviceColumn, csv.timeColumn, csv.valueColumn]
+  const content = series.map(({ name, readings }) => [name, readings.map(({ time, value }) => [time, value])])
+  const facts = [bytes, columns, channel, decimals, rangeMin, rangeMax, threshold, content]
+  return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 12)
+}
 
 /** Project seconds per second so that a replay takes as long as its proofs, and never less than twenty seconds. */
 export function speedOf(source: Source, chosen: number | undefined): number {

@@ -13,11 +13,11 @@ import type { Terms } from '../../protocol/terms.ts'
 import type { Printer } from '../print.ts'
 import { keyFileOf } from './accounts.ts'
 import { runOnce } from './child.ts'
-import { readSource, rowOf, type Source, type SourceOptions, spanOf } from './dataset.ts'
-import { chainFolder, choosePorts, makeRoom } from './earlier-run.ts'
+import { readSource, rowOf, type Source, sourceId, type SourceOptions, spanOf } from './dataset.ts'
+import { choosePorts, forgetOtherChains, jobFolder, makeRoom } from './earlier-run.ts'
 import { onboard, PROVERS } from './onboard.ts'
 import { refOf } from './process.ts'
-import { type LocalState, repository, type RunRecord } from './state.ts'
+import { type LocalState, repository, type RunRecord, type SourceName } from './state.ts'
 import { Supervisor, type SupervisorEvents } from './supervisor.ts'
 
 export interface JobOptions extends SourceOptions {
@@ -66,8 +66,11 @@ export async function startJob(
   }
   const source = await readSource(options)
   for (const note of source.notes) print.step(`${options.data ?? 'data'}: ${note}`)
-  const alive = await makeRoom(state, print)
-  const ports = await choosePorts(options.freePorts, alive)
+  // A demo has stores of its own, and none of an earlier one: it starts from nothing.
+  const isDemo = command === 'demo'
+  const name: SourceName = { id: `${sourceId(source)}${isDemo ? '-demo' : ''}`, title: isDemo ? `demo: ${source.title}` : source.title }
+  const alive = await makeRoom(state, name, print)
+  const ports = await choosePorts(options.freePorts, alive, again ? state.readRun()?.ports : undefined)
 
   if (options.build) {
     print.step('contracts and circuits')
@@ -90,6 +93,7 @@ export async function startJob(
     supervisor: refOf(process.pid),
     ports,
     children: {},
+    source: name,
     phase: again ? CHAIN_AGAIN : 'the run is being started',
   }
   const supervisor = new Supervisor(state, record, events)
@@ -126,7 +130,7 @@ export async function startJob(
     const deployed = await stage('deploy', () => deploySuite({ network, stateFolder: state.root }))
     print.step(`contracts ${deployed.sent === 0 ? 'are there' : `deployed in ${deployed.sent} transactions`}`)
     const deployment = readDeployment(state.addressesFile)
-    const folder = chainFolder(state, deployment)
+    const folder = jobFolder(state, deployment, name, isDemo)
     const gatewayUrl = `http://127.0.0.1:${ports.gateway}`
     const coordinatorUrl = `http://127.0.0.1:${ports.coordinator}`
     const chain = { rpcUrl: rpc, addressesFile: state.addressesFile, pollMs: 150 }
@@ -154,12 +158,13 @@ export async function startJob(
         ),
       ),
     )
+    forgetOtherChains(folder, deployment)
     print.step(`gateway on ${gatewayUrl}, MQTT on port ${ports.mqtt}`)
 
     const { project, terms, devices, job } = await stage('onboard', () =>
-      onboard({ state, deployment, client, rpc, gatewayUrl, source, speed: options.speed, deviceConfig, writeConfig: config }),
+      onboard({ state, deployment, client, rpc, gatewayUrl, source, speed: options.speed, folder, deviceConfig, writeConfig: config }),
     )
-    record.job = { ...job, chainFolder: folder }
+    record.job = { ...job, folder }
     delete record.phase
     state.writeRun(record)
     print.step(`project ${project}: ${devices.length} devices with wallets and data keys, ${PROVERS.length} provers, terms and escrow`)

@@ -3,9 +3,11 @@
  * Onboarding of a run, by the project's owner: the project with its terms and escrow, its devices under their own consent, and the provers. Every
  * step looks first, so that a run that was killed goes on where it was.
  */
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Address, createWalletClient, encodeFunctionData, http, type PublicClient } from 'viem'
 import { hardhat } from 'viem/chains'
+import { z } from 'zod'
 import { artifactFolder } from '../../../deploy/artifacts.ts'
 import { Deployer } from '../../../deploy/deployer.ts'
 import type { Deployment } from '../../kit/deployment.ts'
@@ -42,6 +44,8 @@ export interface OnboardOptions {
   rpc: string
   gatewayUrl: string
   source: Source
+  /** Of the job: its clock is kept there. */
+  folder: string
   /** Project seconds per second; chosen to fit the source when it is not given. */
   speed: number | undefined
   /** Configuration of the device that replays series `i`. */
@@ -55,11 +59,11 @@ export interface Onboarded {
   terms: Terms
   /** Device identifiers in the order of the source's series. */
   devices: Address[]
-  job: Omit<JobRecord, 'chainFolder'>
+  job: Omit<JobRecord, 'folder'>
 }
 
 export async function onboard(options: OnboardOptions): Promise<Onboarded> {
-  const { deployment, source, speed } = options
+  const { deployment, source, speed, folder } = options
   const addresses = Object.fromEntries(Object.entries(deployment.contracts).map(([name, { address }]) => [name, address]))
   const owner = new ProjectOwner(callsOf('owner', options), addresses)
   const deadline = BigInt(Math.floor(Date.now() / 1000)) + SIGNATURE_SECONDS
@@ -71,7 +75,9 @@ export async function onboard(options: OnboardOptions): Promise<Onboarded> {
   const devices = await registerDevices(owner, project, collection, deadline, options)
   await registerProvers(owner, fleetCollection, deadline, options)
 
-  const terms = await owner.openMarket(project, accountOf('coordinator').address, () => termsOf(owner, source, speed))
+  const terms = await owner.openMarket(project, accountOf('coordinator').address, () =>
+    termsOf(owner, source, replayClock(folder, source, speed)),
+  )
   const hold = PROVER_FEE + SEQUENCER_FEE + BigInt(WINDOW) * PRICE_PER_READING
   await owner.fund(project, hold * BigInt(spanOf(source).windows + SPARE_WINDOWS))
 
@@ -175,8 +181,27 @@ async function registerProvers(owner: ProjectOwner, collection: Address, deadlin
   }
 }
 
-function termsOf(owner: ProjectOwner, source: Source, chosen: number | undefined): Terms {
-  const speed = speedOf(source, chosen)
+interface ReplayClock {
+  /** Unix seconds at which the first reading is due. */
+  start: number
+  speed: number
+}
+
+/** The clock of a job goes on over a fresh chain: what its devices replayed is not due a second time. Another `--speed` starts another clock. */
+function replayClock(folder: string, source: Source, chosen: number | undefined): ReplayClock {
+  const file = join(folder, 'clock.json')
+  const before = existsSync(file) ? clockSchema.parse(JSON.parse(readFileSync(file, 'utf8'))) : undefined
+  if (before !== undefined && (chosen === undefined || chosen === before.speed)) return before
+  // Devices start a few seconds after the terms: the clock waits for them.
+  const clock = { start: Math.floor(Date.now() / 1000) + 4, speed: speedOf(source, chosen) }
+  writeFileSync(`${file}.${process.pid}`, `${JSON.stringify(clock)}\n`, { mode: 0o600 })
+  renameSync(`${file}.${process.pid}`, file)
+  return clock
+}
+
+const clockSchema = z.object({ start: z.int().positive(), speed: z.int().positive() })
+
+function termsOf(owner: ProjectOwner, source: Source, { start, speed }: ReplayClock): Terms {
   return {
     programId: programIdOf('sensing/window', 1),
     channel: channelIdOf(source.channel),
@@ -192,8 +217,7 @@ function termsOf(owner: ProjectOwner, source: Source, chosen: number | undefined
     dappGas: 1_000_000,
     clock: ClockKind.Replay,
     clockOrigin: spanOf(source).from,
-    // Devices start a few seconds after the terms: the clock waits for them.
-    clockStart: Math.floor(Date.now() / 1000) + 4,
+    clockStart: start,
     clockSpeed: speed,
     taskSeconds: 120,
     maxAge: 0,

@@ -27,10 +27,18 @@ export interface RunRecord {
   supervisor: ProcessRef
   ports: Ports
   children: Record<string, ProcessRef>
+  /** What this run replays: on one chain, one source. */
+  source?: SourceName
   /** What goes on while the job is not there yet or no more, such as `the chain is being started again`. */
   phase?: string
   /** Known once onboarding is done. */
   job?: JobRecord
+}
+
+/** What is replayed: the same id is the same readings, byte for byte. */
+export interface SourceName {
+  id: string
+  title: string
 }
 
 /** Facts of the job that status and audit need after its start. */
@@ -39,8 +47,8 @@ export interface JobRecord {
   devices: { name: string; device: string; wallet: string }[]
   provers: { name: string; prover: string; wallet: string }[]
   expectedReadings: number
-  /** Directory of this chain's stores and configurations. */
-  chainFolder: string
+  /** Directory of its keys, stores and configurations. */
+  folder: string
 }
 
 export class LocalState {

@@ -146,9 +146,9 @@ function follower(state: LocalState, port: number, settledAt: Map<Hex, number>):
 
 /** Windows of the gateway's store with the moments at which they and their readings were stored. */
 function storedWindows(state: LocalState): Watched['windows'] {
-  const { chainFolder } = state.readRun()!.job!
+  const { folder } = state.readRun()!.job!
   const taskManager = addressOf(readDeployment(state.addressesFile), 'TaskManager')
-  const data = join(chainFolder, 'gateway')
+  const data = join(folder, 'gateway')
   const [ledger = ''] = readdirSync(data)
   const db = new DatabaseSync(join(data, ledger, 'gateway.sqlite'), { readOnly: true })
   const readings = db.prepare('select received_at from readings where device_id = ? and sequence >= ? and sequence < ?')
