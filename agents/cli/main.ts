@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { TrellisError } from '../protocol/errors.ts'
 import { printError } from './print.ts'
+import type { ImportOptions } from './keys.ts'
 import type { RunOptions } from './run.ts'
 
 function whole(least: number, most: number) {
@@ -106,6 +107,44 @@ program
     '\nExamples:\n  npm run trellis -- run gateway --config gateway.json\n  npm run trellis -- run device --config device.json --offer',
   )
   .action(async (service: string, options: RunOptions) => (await import('./run.ts')).run(service, options))
+
+const keys = program
+  .command('keys')
+  .description('Keys of agents in encrypted files; passwords come from a file or the terminal, never as arguments')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npm run trellis -- keys new --out coordinator.json\n  npm run trellis -- keys import --from old.hex --out coordinator.json\n  npm run trellis -- keys list .',
+  )
+
+/** Options of the two commands that write a keystore. */
+const keystoreOptions = (command: Command): Command =>
+  command
+    .requiredOption('--out <file>', 'keystore to write; an existing file is never overwritten')
+    .option('--password-file <file>', 'file with the password of the keystore (mode 0600); asked for when not given')
+
+keystoreOptions(keys.command('new'))
+  .description('Makes a key and writes it as an encrypted keystore')
+  .action(async (options: { out: string; passwordFile?: string }) => (await import('./keys.ts')).newKey(options))
+
+keystoreOptions(keys.command('import'))
+  .description('Writes a key that there is already (64 hex digits, or a v3 keystore) as an encrypted keystore')
+  .option('--from <file>', 'file with the key; standard input when not given')
+  .option('--from-password-file <file>', 'file with the password of the keystore that is imported')
+  .action(async (options: ImportOptions) => (await import('./keys.ts')).importKey(options))
+
+keys
+  .command('list')
+  .description('Address, kind and file of each key in a folder')
+  .argument('[folder]', 'folder', '.')
+  .option('--json', 'as one line of JSON', false)
+  .action(async (folder: string, options: { json: boolean }) => (await import('./keys.ts')).listKeys(folder, options))
+
+keys
+  .command('address')
+  .description('The address of a key file, checked against its key')
+  .argument('<file>', 'key file')
+  .option('--password-file <file>', 'file with its password (mode 0600); asked for when not given')
+  .action(async (file: string, options: { passwordFile?: string }) => (await import('./keys.ts')).keyAddress(file, options))
 
 try {
   await program.parseAsync()
