@@ -34,7 +34,19 @@ const pageSize = 100
 
 export async function assignPass(modules: Modules): Promise<Next> {
   const { ledger, now } = modules
-  const due = (await ledger.due(now(), pageSize)).filter((task) => !modules.busy.has(task.id))
+  const claimed = await ledger.due(now(), pageSize)
+  try {
+    return await assignDue(
+      modules,
+      claimed.filter((task) => !modules.busy.has(task.id)),
+    )
+  } finally {
+    await ledger.unclaim(claimed)
+  }
+}
+
+async function assignDue(modules: Modules, due: readonly Task[]): Promise<Next> {
+  const { ledger } = modules
   if (due.length === 0) return 'wait'
   const free = await stillFree(modules, due)
   if (free.length === 0) return 'again'

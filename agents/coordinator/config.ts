@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Configuration of a coordinator. */
 import { z } from 'zod'
-import { chainField, httpField, idField, keyField, logLevelField, urlField } from '../kit/fields.ts'
+import { chainField, databaseUrlField, httpField, idField, keyField, logLevelField, urlField } from '../kit/fields.ts'
 
 export const coordinatorConfig = z.object({
-  /** State of this coordinator; one folder per deployment is made inside. */
+  /** State of this coordinator; one folder per deployment is made inside. Not used with `databaseUrl`. */
   dataFolder: z.string().min(1).default('.trellis/coordinator'),
+  databaseUrl: databaseUrlField,
   chain: chainField,
   http: httpField(8084),
   /** Key that assigns and settles: an operator of the task manager and a coordinator of each project. */
   key: keyField,
-  /** Data availability store (the gateway). */
-  gatewayUrl: urlField.default('http://127.0.0.1:8083'),
+  /** Gateways: data availability stores. Those that speak for the same store stand in for each other. */
+  gatewayUrls: z.array(urlField).min(1).max(100).default(['http://127.0.0.1:8083']),
   /** Projects whose windows are worked on. */
   projects: z.array(idField).min(1),
   /** Who is credited the sequencer's fee; this coordinator's own address when not set. */

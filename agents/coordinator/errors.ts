@@ -21,7 +21,7 @@ export function gatewayFailed(url: string, cause: unknown): TrellisError {
     code: 'GATEWAY_UNREACHABLE',
     message: 'The data availability store did not answer as it should.',
     details: { url, reason: cause instanceof Error ? cause.message : String(cause) },
-    next: 'check that the gateway runs and that gatewayUrl names it',
+    next: 'check that the gateway runs and that gatewayUrls names it',
     retryable: true,
     cause,
   })

@@ -33,7 +33,8 @@ export function createLeases() {
         const tasks = await leaseNow(modules, prover, max, signal)
         const left = until - modules.now()
         if (tasks.length > 0 || left <= 0 || signal.aborted) return tasks
-        if (await wait(prover, Math.min(left, 5_000), signal)) return []
+        // Who shares the ledger assigns without waking this process.
+        if (await wait(prover, Math.min(left, modules.ledger.shared ? 1_000 : 5_000), signal)) return []
       }
     },
   }

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The ledger of tasks: what this coordinator knows, one row per task, and the jobs that provers lease. The chain is right where they differ. */
-import { openQueue, type Queue } from '../kit/queue.ts'
-import type { Logger } from '../kit/log.ts'
+/**
+ * The ledger of tasks: what its coordinators know, one row per task, and the jobs that provers lease. The chain is right where they differ.
+ *
+ * Several coordinators may share it. A row that one of them works on carries its claim for a few seconds, renewed while the work lasts: the others
+ * leave it alone. Claims save work and gas; that a window settles once is the chain's doing, and holds when a claim is lost.
+ */
+import { randomUUID } from 'node:crypto'
+import { openQueue, type Queue, type QueuePlace } from '../kit/queue.ts'
 import type { Hex } from '../protocol/ids.ts'
 import type { WindowItemJson } from '../protocol/lease.ts'
 import { migrations, openStates, taskOf, type Task, type TaskRow, type TaskState } from './schema.ts'
@@ -43,20 +48,25 @@ const columns: Readonly<Record<keyof Change, string>> = {
   block: 'block',
 }
 
-export interface LedgerOptions {
-  folder: string
+export interface LedgerOptions extends QueuePlace {
   leaseSeconds: number
-  log: Logger
 }
+
+/** A claim that is not renewed ends after this time: its coordinator died. */
+const CLAIM = `interval '15 seconds'`
 
 export type Ledger = Awaited<ReturnType<typeof openLedger>>
 
 /** Opens the ledger. @throws TrellisError FOLDER_IN_USE when another coordinator has it */
-export async function openLedger({ folder, leaseSeconds, log }: LedgerOptions) {
-  const queue: Queue = await openQueue({ folder, migrations, log })
+export async function openLedger({ leaseSeconds, ...place }: LedgerOptions) {
+  const queue: Queue = await openQueue({ ...place, migrations })
   const { jobs } = queue
   const query = <R>(text: string, values?: unknown[]): Promise<R[]> => queue.query<R>(text, values)
   const prepared = new Set<string>()
+  /** This coordinator among those that share the ledger. */
+  const instance = randomUUID()
+  const columnsOfTask = `tasks.*, coalesce(claimed_by <> '${instance}' and claimed_until > now(), false) as held`
+  const unclaimed = `(claimed_until is null or claimed_until < now() or claimed_by = '${instance}')`
 
   /** A queue of jobs per prover: a task is assigned to one prover on chain, so only that one may lease it. */
   const jobsOf = async (prover: Hex): Promise<string> => {
@@ -78,7 +88,19 @@ export async function openLedger({ folder, leaseSeconds, log }: LedgerOptions) {
   }
 
   const tasks = async (where: string, values: unknown[], limit: number): Promise<Task[]> =>
-    (await query<TaskRow>(`select * from tasks where ${where} order by seq limit ${limit}`, values)).map(taskOf)
+    (await query<TaskRow>(`select ${columnsOfTask} from tasks where ${where} order by seq limit ${limit}`, values)).map(taskOf)
+
+  /** Rows to work on, that no other coordinator works on. Alone there is nothing to claim. */
+  const claim = async (where: string, values: unknown[], limit: number): Promise<Task[]> => {
+    if (!queue.shared) return tasks(where, values, limit)
+    const rows = await query<TaskRow & { seq: number }>(
+      `update tasks set claimed_by = '${instance}', claimed_until = now() + ${CLAIM} where id in
+         (select id from tasks where ${where} and ${unclaimed} order by seq limit ${limit} for update skip locked)
+       returning *, false as held`,
+      values,
+    )
+    return rows.sort((a, b) => a.seq - b.seq).map(taskOf)
+  }
 
   /** Changes a row unless it changed since `task` was read. True when it did. */
   const update = async (task: Pick<Task, 'id' | 'rev'>, change: Change): Promise<boolean> => {
@@ -106,16 +128,25 @@ export async function openLedger({ folder, leaseSeconds, log }: LedgerOptions) {
     })
 
   return {
+    /** True when other coordinators may use this ledger, too. */
+    shared: queue.shared,
     get: async (id: Hex): Promise<Task | null> => (await tasks('id = $1', [id], 1))[0] ?? null,
     update,
 
-    async pulled(project: bigint): Promise<number> {
-      const rows = await query<{ cursor: number }>('select cursor from pulled where project = $1', [project.toString()])
-      return rows[0]?.cursor ?? 0
+    /** Where to read on in a store; null while another coordinator reads it. */
+    async pulling(project: bigint, store: string): Promise<number | null> {
+      const at = [project.toString(), store]
+      await query('insert into pulled (project, store) values ($1, $2) on conflict do nothing', at)
+      const rows = await query<{ cursor: number }>(
+        `update pulled set claimed_by = '${instance}', claimed_until = now() + ${CLAIM}
+         where project = $1 and store = $2 and ${unclaimed} returning cursor`,
+        at,
+      )
+      return rows[0]?.cursor ?? null
     },
 
-    /** Takes windows and the cursor after them, at once. A window that is known stays as it is. Returns how many were new. */
-    take: (project: bigint, fresh: readonly NewTask[], cursor: number): Promise<number> =>
+    /** Takes windows of a store and the cursor after them, at once. A window that is known stays as it is. Returns how many were new. */
+    take: (project: bigint, store: string, fresh: readonly NewTask[], cursor: number): Promise<number> =>
       queue.transaction(async () => {
         let taken = 0
         for (const task of fresh) {
@@ -141,22 +172,38 @@ export async function openLedger({ folder, leaseSeconds, log }: LedgerOptions) {
           taken += rows.length
         }
         await query(
-          'insert into pulled values ($1, $2) on conflict (project) do update set cursor = greatest(pulled.cursor, excluded.cursor)',
-          [project.toString(), cursor],
+          `insert into pulled (project, store, cursor) values ($1, $2, $3)
+           on conflict (project, store) do update set cursor = greatest(pulled.cursor, excluded.cursor)`,
+          [project.toString(), store, cursor],
         )
         return taken
       }),
 
-    due: (now: number, limit: number) => tasks(`state = 'received' and not_before <= $1 and not final`, [now], limit),
-    inStates: (states: readonly TaskState[], limit: number) => tasks('state = any($1) and not final', [states], limit),
+    /** To be assigned. */
+    due: (now: number, limit: number) => claim(`state = 'received' and not_before <= $1 and not final`, [now], limit),
+    /** To be settled. */
+    proofs: (now: number, limit: number) => claim(`state = 'proven' and not_before <= $1 and not final`, [now], limit),
+    /** To be recalled. */
     overdue: (chainTime: number, limit: number) =>
-      tasks(`not final and deadline < $1 and state in ('assigned', 'leased', 'dead')`, [chainTime], limit),
+      claim(`not final and deadline < $1 and state in ('assigned', 'leased', 'dead')`, [chainTime], limit),
+    /** Keeps the claims of work that goes on. */
+    async renew(ids: readonly Hex[]): Promise<void> {
+      if (!queue.shared || ids.length === 0) return
+      await query(`update tasks set claimed_until = now() + ${CLAIM} where id = any($1) and claimed_by = '${instance}'`, [ids])
+    },
+    /** Work on these ended, or was not begun: whoever wants them next may have them. */
+    async unclaim(claimed: readonly Pick<Task, 'id'>[]): Promise<void> {
+      if (!queue.shared || claimed.length === 0) return
+      const ids = claimed.map(({ id }) => id)
+      await query(`update tasks set claimed_until = null where id = any($1) and claimed_by = '${instance}'`, [ids])
+    },
     /** What the chain may have an opinion on, a page at a time by id. */
     unsettled: async (after: Hex | null, limit: number): Promise<Task[]> =>
       (
-        await query<TaskRow>(`select * from tasks where not final and state <> 'dead' and id > $1 order by id limit ${limit}`, [
-          after ?? '',
-        ])
+        await query<TaskRow>(
+          `select ${columnsOfTask} from tasks where not final and state <> 'dead' and id > $1 order by id limit ${limit}`,
+          [after ?? ''],
+        )
       ).map(taskOf),
     /** In order of arrival, those after the task `after`. */
     list: (state: TaskState | null, limit: number, after: Hex | null = null) =>
@@ -253,7 +300,7 @@ export async function openLedger({ folder, leaseSeconds, log }: LedgerOptions) {
           await jobs.supervise(name)
           const rows = await query(
             `update tasks set state = 'assigned', rev = rev + 1 where state = 'leased' and job in
-               (select id::text from pgboss.job where name = $1 and state in ('created', 'retry')) returning id`,
+               (select id::text from ${queue.jobsTable} where name = $1 and state in ('created', 'retry')) returning id`,
             [name],
           )
           expired += rows.length

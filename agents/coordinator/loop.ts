@@ -35,6 +35,7 @@ export function startLoops(modules: Modules, chain: ChainClient, signal: AbortSi
 
   const upkeep = async (): Promise<Next> => {
     await chain.check()
+    await modules.ledger.renew([...modules.busy])
     if ((await modules.ledger.expire()) > 0) modules.wake.lease(modules.seen.keys())
     return recallPass(modules)
   }

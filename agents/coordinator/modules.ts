@@ -22,6 +22,8 @@ export interface Modules {
   busy: Set<Hex>
   /** When each prover last asked for work, milliseconds. */
   seen: Map<Hex, number>
+  /** Which store each gateway speaks for, as it last said. */
+  stores: Map<string, string>
   /** Told after a change: which loop has something to do now. */
   wake: { assign: () => void; settle: () => void; lease: (provers: Iterable<Hex>) => void }
   now: () => number

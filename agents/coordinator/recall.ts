@@ -11,7 +11,19 @@ const pageSize = 20
 
 export async function recallPass(modules: Modules): Promise<Next> {
   const { ledger, view, busy } = modules
-  const overdue = (await ledger.overdue(await view.now(), pageSize)).filter((task) => !busy.has(task.id))
+  const claimed = await ledger.overdue(await view.now(), pageSize)
+  try {
+    return await recallOverdue(
+      modules,
+      claimed.filter((task) => !busy.has(task.id)),
+    )
+  } finally {
+    await ledger.unclaim(claimed)
+  }
+}
+
+async function recallOverdue(modules: Modules, overdue: readonly Task[]): Promise<Next> {
+  const { view } = modules
   if (overdue.length === 0) return 'wait'
   const records = await view.records(overdue.map((task) => task.id))
   for (const [i, task] of overdue.entries()) {

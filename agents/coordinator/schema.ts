@@ -38,6 +38,8 @@ export interface Task {
   tx: Hex | null
   block: number | null
   receivedAt: number
+  /** Another coordinator works on it now. */
+  held: boolean
 }
 
 export const migrations: readonly Migration[] = [
@@ -76,9 +78,26 @@ export const migrations: readonly Migration[] = [
    create index faults_by_task on faults (task);`,
     down: 'drop table faults; drop table scans; drop table provers; drop table pulled; drop table tasks',
   },
+  {
+    // Claims say which of several coordinators works on a row now. Cursors belong to a store, not to the gateway that speaks for it; those of
+    // version 1 named no store, so windows are read again from the first, which changes nothing that is known.
+    up: `alter table tasks add column claimed_by text, add column claimed_until timestamptz;
+     drop table pulled;
+     create table pulled (
+       project text not null,
+       store text not null,
+       cursor bigint not null default 0,
+       claimed_by text,
+       claimed_until timestamptz,
+       primary key (project, store)
+     )`,
+    down: `alter table tasks drop column claimed_by, drop column claimed_until;
+     drop table pulled;
+     create table pulled (project text primary key, cursor bigint not null)`,
+  },
 ]
 
-/** PGlite gives a bigint column that fits a double as a number; all of these do. */
+/** A bigint column that fits a double comes as a number; all of these do. */
 interface Row {
   id: Hex
   project: string
@@ -101,6 +120,7 @@ interface Row {
   tx: Hex | null
   block: number | null
   received_at: number
+  held: boolean
 }
 
 export type TaskRow = Row
@@ -128,5 +148,6 @@ export function taskOf(row: Row): Task {
     tx: row.tx,
     block: row.block,
     receivedAt: row.received_at,
+    held: row.held,
   }
 }

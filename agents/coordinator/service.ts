@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The coordinator: messages → tasks → assignment → settlement. */
+import { basename } from 'node:path'
 import { parseAbiItem } from 'viem'
 import { createScanner } from '../kit/cursor.ts'
-import { addressOf, connectDeployment } from '../kit/deployment.ts'
+import { addressOf, connectDeployment, readDeployment, type Deployment } from '../kit/deployment.ts'
 import { startHttp } from '../kit/http.ts'
 import { openKey } from '../kit/keys.ts'
 import { createStack } from '../kit/lifecycle.ts'
+import { createLog, type Logger } from '../kit/log.ts'
+import { backOutQueue, type QueuePlace } from '../kit/queue.ts'
 import { errorsOf } from '../kit/reverts.ts'
 import { createSender } from '../kit/sender.ts'
 import { defineService } from '../kit/service.ts'
@@ -13,7 +16,7 @@ import { ledgerFolder } from '../kit/store.ts'
 import { routerAbi, taskEscrowAbi, taskManagerAbi } from '../protocol/generated/abi.ts'
 import type { Hex } from '../protocol/ids.ts'
 import { createChainView } from './chain-view.ts'
-import { coordinatorConfig } from './config.ts'
+import { coordinatorConfig, type CoordinatorConfig } from './config.ts'
 import { routes } from './door.ts'
 import { createLeases } from './leases.ts'
 import { openLedger } from './ledger.ts'
@@ -21,14 +24,21 @@ import { startLoops } from './loop.ts'
 import { coordinatorMetrics } from './metrics.ts'
 import type { Modules } from './modules.ts'
 import { reconcilePass } from './reconcile.ts'
+import { migrations } from './schema.ts'
 
 const proverRegistered = parseAbiItem('event ProverRegistered(address indexed prover, address indexed device, uint256 indexed tokenId)')
+
+/** Where the ledger is: one database may hold those of many deployments, each in a schema of its own. */
+function placeOf({ dataFolder, databaseUrl }: CoordinatorConfig, deployment: Deployment, log: Logger): QueuePlace {
+  const folder = ledgerFolder(dataFolder, deployment.genesisHash, addressOf(deployment, 'Router'))
+  return { folder, databaseUrl, schema: `coordinator_${basename(folder).replaceAll('-', '_')}`, log, service: 'coordinator' }
+}
 
 export const service = defineService({
   name: 'coordinator',
   config: coordinatorConfig,
 
-  /** @throws TrellisError CHAIN_RESET | RPC_FAILED | KEY_… | FOLDER_IN_USE | PORT_BUSY */
+  /** @throws TrellisError CHAIN_RESET | RPC_FAILED | KEY_… | FOLDER_IN_USE | DATABASE_FAILED | PORT_BUSY */
   async start(config, { log, metrics, signal, fail, onReload }) {
     const stack = createStack(log)
     try {
@@ -38,8 +48,7 @@ export const service = defineService({
       onReload?.(async (fresh) => {
         if (await key.reload(fresh.key)) log.info({ coordinator: key.account.address }, 'the key changed')
       })
-      const folder = ledgerFolder(config.dataFolder, deployment.genesisHash, addressOf(deployment, 'Router'))
-      const ledger = await openLedger({ folder, leaseSeconds: config.leaseSeconds, log })
+      const ledger = await openLedger({ ...placeOf(config, deployment, log), leaseSeconds: config.leaseSeconds })
       stack.add('ledger', () => ledger.close())
       const sender = createSender({ chain, key, errors: errorsOf(routerAbi, taskManagerAbi, taskEscrowAbi), log })
       stack.add('sender', () => sender.close())
@@ -69,6 +78,7 @@ export const service = defineService({
         metrics: coordinatorMetrics(metrics),
         busy: new Set(),
         seen: new Map(),
+        stores: new Map(),
         wake: { assign: () => undefined, settle: () => undefined, lease: (provers) => leases.wake(provers) },
         now: Date.now,
       }
@@ -103,5 +113,9 @@ export const service = defineService({
       await stack.close()
       throw error
     }
+  },
+
+  async backOut(config, to = migrations.length) {
+    return [await backOutQueue(placeOf(config, readDeployment(config.chain.addressesFile), createLog('coordinator', 'warn')), to)]
   },
 })

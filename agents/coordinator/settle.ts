@@ -27,8 +27,19 @@ const passing = new Set(['Router_FutureReadings', 'Router_OtherTerms'])
 const pageSize = 100
 
 export async function settlePass(modules: Modules): Promise<Next> {
-  const { config, ledger, busy, now } = modules
-  const proven = (await ledger.inStates(['proven'], pageSize)).filter((task) => !busy.has(task.id) && task.notBefore <= now())
+  const claimed = await modules.ledger.proofs(modules.now(), pageSize)
+  try {
+    return await settleProven(
+      modules,
+      claimed.filter((task) => !modules.busy.has(task.id)),
+    )
+  } finally {
+    await modules.ledger.unclaim(claimed)
+  }
+}
+
+async function settleProven(modules: Modules, proven: readonly Task[]): Promise<Next> {
+  const { config, now } = modules
   if (proven.length === 0) return 'wait'
   const due = await stillAssigned(modules, proven)
   let settled = 0

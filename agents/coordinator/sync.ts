@@ -13,7 +13,7 @@ export type Synced = 'free' | 'assigned' | 'settled' | 'dead' | 'unchanged'
  */
 export async function syncTask(modules: Modules, task: Task, record: TaskRecord, windowSettled: boolean): Promise<Synced> {
   const { ledger, view, log, wake } = modules
-  if (modules.busy.has(task.id)) return 'unchanged'
+  if (modules.busy.has(task.id) || task.held) return 'unchanged'
   if (record.state === 'settled') {
     if (task.state === 'settled') return 'unchanged'
     await markSettled(modules, task, null, await view.blockNumber())
@@ -27,7 +27,7 @@ export async function syncTask(modules: Modules, task: Task, record: TaskRecord,
   if (record.state === 'assigned') {
     const same = task.prover === record.prover && task.deadline === record.deadline
     if (same && task.state === 'submitted') {
-      // A settlement that this process does not have in flight was lost with an earlier one.
+      // A settlement that nobody has in flight was lost with the process that sent it.
       await ledger.update(task, { state: 'proven' })
       wake.settle()
       return 'assigned'

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Windows from the data availability store, over HTTP, checked: the store is trusted to keep them, not to be right. */
 import { decodeDataSignature, openWindow, readingsRoot, rootToHex, windowMessage } from '../protocol/window.ts'
+import { keccak256, stringToBytes } from 'viem'
 import { channelIdOf, type Hex } from '../protocol/ids.ts'
 import { windowItemSchema, windowPageSchema, type WindowItem, type WindowItemJson } from '../protocol/lease.ts'
 import { verifyPoseidon } from '../crypto/eddsa.ts'
 import { gatewayFailed, type Reason } from './errors.ts'
 
+/** A window as it could be read; `id` names one that could not. */
+export type PageItem = { item: WindowItem; json: WindowItemJson } | { item: null; json: WindowItemJson; id: Hex }
+
 export interface WindowPage {
-  items: { item: WindowItem; json: WindowItemJson }[]
+  /** The store that the gateway speaks for. */
+  store: string
+  items: PageItem[]
   /** Cursor after this page. */
   next: number
 }
@@ -32,12 +38,18 @@ export async function fetchWindows(
     const text = await response.text()
     if (text.length > maxBytes) throw new Error(`${text.length} bytes`)
     const page = windowPageSchema.parse(JSON.parse(text))
-    const items = page.items.map((json) => ({ item: windowItemSchema.parse(json), json: json as WindowItemJson }))
-    const last = items.at(-1)?.item.cursor ?? after
-    return { items, next: Math.max(last, page.next ?? 0) }
+    const items = page.items.map(readItem)
+    const cursors = page.items.map((json) => Number((json as { cursor?: unknown } | null)?.cursor)).filter(Number.isSafeInteger)
+    return { store: page.storeId, items, next: Math.max(after, page.next ?? 0, ...cursors) }
   } catch (error) {
     throw gatewayFailed(url, error)
   }
+}
+
+function readItem(json: unknown): PageItem {
+  const read = windowItemSchema.safeParse(json)
+  if (read.success) return { item: read.data, json: json as WindowItemJson }
+  return { item: null, json: json as WindowItemJson, id: keccak256(stringToBytes(JSON.stringify(json))) }
 }
 
 /** Why a window cannot be a task, or null: its own rules, and that its root is the root of what it carries. */

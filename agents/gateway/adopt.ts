@@ -51,12 +51,24 @@ export function adoptLedger({ dataFolder, chainId, genesisHash, deployment }: Ad
     } finally {
       db.close()
     }
+    rename(draft)
     sync(draft)
     renameSync(draft, own)
     sync(folder)
   }
   writeFileSync(join(folder, MARK), `${JSON.stringify({ chainId })}\n`, { mode: 0o600 })
   return from === undefined ? undefined : dirname(from)
+}
+
+/** A copy is another store: what a reader had read of the first says nothing of what it has read of this one. */
+function rename(file: string): void {
+  const db = new DatabaseSync(file)
+  try {
+    if (db.prepare(`select 1 from sqlite_schema where name = 'identity'`).get() !== undefined)
+      db.exec('update identity set store_id = lower(hex(randomblob(16)))')
+  } finally {
+    db.close()
+  }
 }
 
 function newestLedger(dataFolder: string, chainId: number, deployment: string): string | undefined {

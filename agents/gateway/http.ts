@@ -98,7 +98,7 @@ export function gatewayRoutes({ intake, ledger, view, metrics }: HttpModules, op
       const project = readProject(c.req.param('id'))
       const after = readCursor(c)
       const items = ledger.windows(project.toString(), after, readLimit(c))
-      return c.json({ items, next: items.at(-1)?.cursor ?? after })
+      return c.json({ storeId: ledger.storeId, items, next: items.at(-1)?.cursor ?? after })
     })
 
     app.get('/v1/windows/:root', (c) => {

@@ -87,6 +87,12 @@ export const migrations: readonly Migration[] = [
    ) strict, without rowid`,
     down: `drop table documents; drop table refusal_counts; drop table refusals; drop table windows; drop table readings; drop table devices`,
   },
+  {
+    // Cursors are good for one store: its readers tell a new one by its name.
+    up: `create table identity (store_id text not null) strict;
+   insert into identity values (lower(hex(randomblob(16))))`,
+    down: 'drop table identity',
+  },
 ]
 
 /** Where a device stands. */
@@ -170,6 +176,8 @@ export interface LedgerWrites {
 }
 
 export interface Ledger {
+  /** Names this store: random, made with it. */
+  readonly storeId: string
   /** Runs `work` within the next commit; resolves with its result once that is on disk. */
   commit<T>(work: (writes: LedgerWrites) => T): Promise<T>
   /** Writes waiting for a commit. */
@@ -232,6 +240,7 @@ export function openLedger({ dataFolder, genesisHash, deployment, refusalsKept, 
     get waiting() {
       return batcher.waiting
     },
+    storeId: String(db.prepare('select store_id from identity').get()?.['store_id']),
     windows: (project, after, limit) => windowsAfter.all(project, after, limit).map(windowItem),
     windowsByRoot: (root) => windowsOfRoot.all(root).map(windowItem),
     refusals: (after, limit) =>

@@ -39,6 +39,11 @@ export function loadConfig<S extends z.ZodObject>(name: string, schema: S, sourc
     else set(path.names, fromText(path.schema, text), `environment ${variable}`)
   }
 
+  // What hosts of databases set for every program.
+  const { DATABASE_URL: databaseUrl } = sources.env
+  if (databaseUrl !== undefined && 'databaseUrl' in schema.shape && value['databaseUrl'] === undefined)
+    set(['databaseUrl'], databaseUrl, 'environment DATABASE_URL')
+
   for (const [flag, found] of Object.entries(sources.flags)) {
     if (found === undefined) continue
     const path = resolve(schema, flag.split('.').map(snake))

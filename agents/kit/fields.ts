@@ -15,6 +15,12 @@ export const idField = z
 
 export const urlField = z.url({ protocol: /^https?$/, error: 'an http or https URL was expected' })
 
+/** A PostgreSQL database that several processes of a service share. Holds a password: it is never shown. `DATABASE_URL` in the environment sets it, too. */
+export const databaseUrlField = z
+  .string()
+  .refine((text) => /^postgres(ql)?:\/\/[^\s]+$/.test(text) && URL.canParse(text), 'a postgres:// URL was expected')
+  .optional()
+
 /** How a service treats its chain. One per chain, the same for all services. */
 export const chainPolicyFields = {
   /** Blocks on top of one before what it holds counts; 0 takes the newest block. */

@@ -1,29 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Jobs on disk in this process: pg-boss on PGlite, in a folder that one process has at a time, beside tables of the service's own. */
+/**
+ * Jobs on disk beside tables of the service's own: pg-boss on PGlite in a folder that one process has at a time, or on a PostgreSQL database that many
+ * share. The same SQL and the same transactions on both.
+ */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { join } from 'node:path'
 import { PGlite, type Transaction } from '@electric-sql/pglite'
-import { PgBoss, fromPglite, type Db } from 'pg-boss'
+import { PgBoss, type Db } from 'pg-boss'
 import { lockFolder } from './lock.ts'
 import type { Logger } from './log.ts'
-import { storeTooNew, type Migration } from './migrations.ts'
+import { storeTooNew, type BackOut, type Migration } from './migrations.ts'
+import { openPostgres, withoutSecrets, type Sql } from './postgres.ts'
 
 export type { PgBoss } from 'pg-boss'
+export type { Sql } from './postgres.ts'
 
-/** Reads and writes; inside `transaction`, of that transaction. */
-export interface Sql {
-  query<R>(text: string, values?: unknown[]): Promise<R[]>
+export interface QueuePlace {
+  /** Where PGlite lives when there is no `databaseUrl`. */
+  folder: string
+  /** A PostgreSQL database; a secret. */
+  databaseUrl?: string | undefined
+  /** In a PostgreSQL database the schema of the service's tables; pg-boss has `<schema>_jobs`. Lower-case letters, digits and `_`, at most 45. */
+  schema: string
+  log: Logger
+  /** As `trellis run` calls the service, for errors. */
+  service?: string
 }
 
-export interface QueueOptions {
-  folder: string
+export interface QueueOptions extends QueuePlace {
   /** The service's own tables, oldest version first; never edited once released. */
   migrations: readonly Migration[]
-  log: Logger
 }
 
 export interface Queue extends Sql {
   readonly jobs: PgBoss
+  /** pg-boss's table of jobs, to be joined with the service's own. */
+  readonly jobsTable: string
+  /** True when other processes may use this queue at the same time. */
+  readonly shared: boolean
   /**
    * All of `work` is on disk when this resolves, or none of it. `query` and `jobs` used inside are part of the transaction.
    * One inside another joins it.
@@ -32,21 +46,74 @@ export interface Queue extends Sql {
   close(): Promise<void>
 }
 
-/**
- * Opens the queue. PGlite does not lock its folder, and a second opener destroys it: the lock comes first.
- * @throws TrellisError FOLDER_IN_USE | STORE_TOO_NEW
- */
-export async function openQueue({ folder, migrations, log }: QueueOptions): Promise<Queue> {
+/** What the two engines have in common. */
+interface Engine extends Sql {
+  exec(text: string): Promise<Record<string, unknown>[]>
+  transaction<T>(work: () => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/** @throws TrellisError FOLDER_IN_USE | DATABASE_FAILED | STORE_TOO_NEW */
+export async function openQueue({ migrations, ...place }: QueueOptions): Promise<Queue> {
+  const { databaseUrl, log } = place
+  const engine = await openEngine(place)
+  try {
+    // A folder holds one deployment only, so there the names need not tell deployments apart.
+    const jobsSchema = databaseUrl === undefined ? 'pgboss' : `${place.schema}_jobs`
+    await migrate(engine, migrations, place, jobsSchema)
+    const backend = databaseUrl === undefined ? 'pglite' : 'postgres'
+    const jobs = new PgBoss({ db: jobsDatabase(engine), backend, schema: jobsSchema, schedule: false, supervise: false })
+    jobs.on('error', (error) => log.error({ err: error }, 'job queue'))
+    await jobs.start()
+    return {
+      jobs,
+      jobsTable: `${jobsSchema}.job`,
+      shared: databaseUrl !== undefined,
+      query: (text, values) => engine.query(text, values),
+      transaction: (work) => engine.transaction(work),
+      async close() {
+        await jobs.stop({ graceful: false, close: false })
+        await engine.close()
+      },
+    }
+  } catch (error) {
+    await engine.close().catch(() => undefined)
+    throw error
+  }
+}
+
+/** Takes the service's tables back to version `to`, newest first, in one transaction, by the way down that the store itself holds. */
+export async function backOutQueue(place: QueuePlace, to: number): Promise<BackOut> {
+  const engine = await openEngine(place)
+  const store = nameOf(place)
+  try {
+    return await locked(engine, place.schema, async () => {
+      const from = await versionOf(engine)
+      if (from <= to) return { file: store, from, to: from }
+      const steps = await engine.query<{ down: string }>('select down from schema_history where version > $1 order by version desc', [to])
+      if (steps.length !== from - to) throw storeTooNew({ store, have: from, know: to, way: false })
+      for (const { down } of steps) await engine.exec(down)
+      await engine.query('delete from schema_history where version > $1', [to])
+      return { file: store, from, to }
+    })
+  } finally {
+    await engine.close()
+  }
+}
+
+const openEngine = (place: QueuePlace): Promise<Engine> =>
+  place.databaseUrl === undefined ? openPglite(place) : openPostgres({ url: place.databaseUrl, schema: place.schema, log: place.log })
+
+const nameOf = ({ folder, databaseUrl, schema }: QueuePlace): string =>
+  databaseUrl === undefined ? folder : `${withoutSecrets(databaseUrl)} ${schema}`
+
+/** PGlite does not lock its folder, and a second opener destroys it: the lock comes first. */
+async function openPglite({ folder }: QueuePlace): Promise<Engine> {
   const lock = lockFolder(folder)
   let db: PGlite | null = null
   try {
     db = await PGlite.create(join(folder, 'pg'))
-    await migrate(db, migrations, folder)
-    const ambient = new AsyncLocalStorage<Transaction>()
-    const jobs = new PgBoss({ db: joining(db, ambient), backend: 'pglite', schedule: false, supervise: false })
-    jobs.on('error', (error) => log.error({ err: error }, 'job queue'))
-    await jobs.start()
-    return queueOf(db, jobs, ambient, lock)
+    return pgliteEngine(db, lock)
   } catch (error) {
     await db?.close().catch(() => undefined)
     lock.release()
@@ -54,48 +121,60 @@ export async function openQueue({ folder, migrations, log }: QueueOptions): Prom
   }
 }
 
-function queueOf(db: PGlite, jobs: PgBoss, ambient: AsyncLocalStorage<Transaction>, lock: { release: () => void }): Queue {
+/** Inside a transaction everything goes through it: PGlite has one connection, which the transaction holds. */
+function pgliteEngine(db: PGlite, lock: { release: () => void }): Engine {
+  const ambient = new AsyncLocalStorage<Transaction>()
   return {
-    jobs,
-    async query<R>(text: string, values: unknown[] = []) {
-      return (await (ambient.getStore() ?? db).query<R>(text, values)).rows
-    },
+    query: async <R>(text: string, values: unknown[] = []) => (await (ambient.getStore() ?? db).query<R>(text, values)).rows,
+    exec: async (text) => (await (ambient.getStore() ?? db).exec(text)).flatMap(({ rows }) => rows),
     transaction: (work) => (ambient.getStore() === undefined ? db.transaction((tx) => ambient.run(tx, work)) : work()),
     async close() {
-      await jobs.stop({ graceful: false, close: false })
       await db.close()
       lock.release()
     },
   }
 }
 
-/**
- * pg-boss's database, joining the transaction it is called in. Without this a job command inside a transaction would wait
- * for PGlite's only connection, which that transaction holds.
- */
-function joining(db: PGlite, ambient: AsyncLocalStorage<Transaction>): Db {
-  const alone = fromPglite(db)
+/** pg-boss's view of the engine; a job command inside a transaction joins it. */
+function jobsDatabase(engine: Engine): Db {
   return {
-    async executeSql(text, values) {
-      const tx = ambient.getStore()
-      if (tx === undefined) return alone.executeSql(text, values)
-      if (values !== undefined && values.length > 0) return tx.query<Record<string, unknown>>(text, values)
-      return { rows: (await tx.exec(text)).flatMap((result) => result.rows) }
-    },
+    executeSql: async (text, values) => ({
+      rows: values !== undefined && values.length > 0 ? await engine.query(text, values) : await engine.exec(text),
+    }),
   }
 }
 
-async function migrate(db: PGlite, migrations: readonly Migration[], folder: string): Promise<void> {
-  await db.exec('create table if not exists migrations (version int primary key)')
-  const { rows } = await db.query<{ version: number }>('select coalesce(max(version), 0) as version from migrations')
-  const applied = rows[0]?.version ?? 0
-  if (applied > migrations.length) {
-    throw storeTooNew({ store: folder, have: applied, know: migrations.length, way: false })
-  }
-  for (let version = applied; version < migrations.length; version++) {
-    await db.transaction(async (tx) => {
-      await tx.exec(migrations[version]?.up ?? '')
-      await tx.query('insert into migrations values ($1)', [version + 1])
-    })
-  }
+/** One transaction that no other process changes the schema beside. */
+const locked = <T>(engine: Engine, schema: string, work: () => Promise<T>): Promise<T> =>
+  engine.transaction(async () => {
+    await engine.query('select pg_advisory_xact_lock(hashtextextended($1, 1))', [schema])
+    await engine.exec(
+      'create table if not exists schema_history (version int primary key, down text not null, at timestamptz not null default now())',
+    )
+    return work()
+  })
+
+const versionOf = async (engine: Engine): Promise<number> =>
+  (await engine.query<{ version: number }>('select coalesce(max(version), 0)::int as version from schema_history'))[0]?.version ?? 0
+
+function migrate(engine: Engine, migrations: readonly Migration[], place: QueuePlace, jobsSchema: string): Promise<void> {
+  const record = (version: number): Promise<unknown> =>
+    engine.query('insert into schema_history (version, down) values ($1, $2)', [version, migrations[version - 1]!.down])
+  return locked(engine, place.schema, async () => {
+    // pg-boss makes its own, but fails when another process does so at the same time.
+    await engine.exec(`create schema if not exists ${jobsSchema}`)
+    // The first version counted in a table of its own and kept no way back.
+    const [before] = await engine.query<{ there: boolean }>(`select to_regclass('migrations') is not null as there`)
+    if (before?.there === true) {
+      for (const { version } of await engine.query<{ version: number }>('select version from migrations')) await record(version)
+      await engine.exec('drop table migrations')
+    }
+    const have = await versionOf(engine)
+    if (have > migrations.length) throw storeTooNew({ store: nameOf(place), have, know: migrations.length, service: place.service })
+    for (const [i, { up }] of migrations.entries()) {
+      if (i < have) continue
+      await engine.exec(up)
+      await record(i + 1)
+    }
+  })
 }

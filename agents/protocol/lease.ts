@@ -47,8 +47,15 @@ export type WindowItem = z.output<typeof windowItemSchema>
 /** The JSON form of a `WindowItem`. */
 export type WindowItemJson = z.input<typeof windowItemSchema>
 
-/** A page of a project's windows, oldest first. `next` is the cursor to ask after. */
-export const windowPageSchema = z.object({ items: z.array(z.unknown()).max(500), next: z.int().nonnegative().nullish() })
+/**
+ * A page of a project's windows, oldest first. `next` is the cursor to ask after; cursors are those of the store that `storeId` names, which is
+ * another one when the store was wiped.
+ */
+export const windowPageSchema = z.object({
+  storeId: z.string().min(1).max(64),
+  items: z.array(z.unknown()).max(500),
+  next: z.int().nonnegative().nullish(),
+})
 
 /** A task that a prover holds until `leasedUntil`; its proof must be on chain by `deadline` (unix seconds of the chain). */
 export const leasedTaskSchema = z.object({

@@ -72,7 +72,7 @@ describe('coordinator and prover processes', function () {
     start('coordinator', {
       dataFolder: join(folder, `coordinator-${key}`),
       key: { keyFile: market.keyFile(key) },
-      gatewayUrl: store.url,
+      gatewayUrls: [store.url],
       projects: ['7'],
       pullMs: 100,
       settleWaitMs: 100,

@@ -180,7 +180,7 @@ export async function startJob(
             chain,
             http: { port: ports.coordinator },
             key: key('coordinator'),
-            gatewayUrl,
+            gatewayUrls: [gatewayUrl],
             projects: [project.toString()],
             dataFolder: join(folder, 'coordinator'),
             taskSeconds: terms.taskSeconds,

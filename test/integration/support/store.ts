@@ -18,7 +18,7 @@ export async function startStore(port = 0) {
         const found = items
           .filter((item) => item.cursor > after && item.project === c.req.param('id'))
           .slice(0, Number(c.req.query('limit') ?? '100'))
-        return c.json({ items: found, next: found.at(-1)?.cursor ?? after })
+        return c.json({ storeId: 'store', items: found, next: found.at(-1)?.cursor ?? after })
       })
     },
   })

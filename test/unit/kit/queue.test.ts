@@ -2,61 +2,43 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PGlite } from '@electric-sql/pglite'
 import { expect } from 'chai'
 import { createLog } from '../../../agents/kit/log.ts'
-import { openQueue, type Queue } from '../../../agents/kit/queue.ts'
+import { backOutQueue, openQueue } from '../../../agents/kit/queue.ts'
+import { behavesAsQueue } from '../../behaviors/queue.ts'
 
-describe('openQueue', function () {
+describe('a queue on PGlite', function () {
   this.timeout(60_000)
-  const folder = mkdtempSync(join(tmpdir(), 'trellis-queue-'))
-  const open = (migrations = [{ up: 'create table t (a int)', down: 'drop table t' }]): Promise<Queue> =>
-    openQueue({ folder, migrations, log: createLog('x', 'silent') })
-  let queue: Queue
-  before(async () => {
-    queue = await open()
-    await queue.jobs.createQueue('q', { retryLimit: 1 })
-  })
-  after(() => queue.close())
-  const rows = async (): Promise<number> => (await queue.query<{ n: number }>('select count(*)::int as n from t'))[0]!.n
+  const folder = (): string => mkdtempSync(join(tmpdir(), 'trellis-queue-'))
+  const place = { folder: folder(), schema: 'x', log: createLog('x', 'silent') }
+  behavesAsQueue({ open: (migrations) => openQueue({ ...place, migrations }), backOut: (to) => backOutQueue(place, to) })
 
   it('lets nobody else open the folder', async () => {
-    const error = await open().then(
+    const error = await openQueue({ ...place, migrations: [] }).then(
       () => null,
       (reason: unknown) => reason,
     )
     expect(error).to.have.property('code', 'FOLDER_IN_USE')
   })
 
-  it('puts rows and jobs into one transaction, nested ones too', async () => {
-    await queue.transaction(async () => {
-      await queue.query('insert into t values (1)')
-      await queue.transaction(async () => {
-        await queue.jobs.send('q', { n: 1 })
-      })
-    })
-    expect(await rows()).to.equal(1)
-    expect(await queue.jobs.fetch('q', { batchSize: 10 })).to.have.length(1)
-  })
-
-  it('takes both back when the work throws', async () => {
-    const failing = queue.transaction(async () => {
-      await queue.query('insert into t values (2)')
-      await queue.jobs.send('q', { n: 2 })
-      throw new Error('no')
-    })
-    expect(await failing.catch((error: unknown) => (error as Error).message)).to.equal('no')
-    expect(await rows()).to.equal(1)
-    expect(await queue.jobs.fetch('q', { batchSize: 10 })).to.have.length(0)
-  })
-
-  it('keeps what was written over a close, and refuses a store of a newer version', async () => {
-    await queue.close()
-    const error = await open([]).then(
-      () => null,
-      (reason: unknown) => reason,
+  it('goes on with a folder of the first version, which kept no history', async () => {
+    const old = folder()
+    const db = await PGlite.create(join(old, 'pg'))
+    await db.exec(
+      'create table t (a int); insert into t values (5); create table migrations (version int primary key); insert into migrations values (1)',
     )
-    expect(error).to.have.property('code', 'STORE_TOO_NEW')
-    queue = await open()
-    expect(await rows()).to.equal(1)
+    await db.close()
+    const at = { ...place, folder: old }
+    const queue = await openQueue({
+      ...at,
+      migrations: [
+        { up: 'create table t (a int)', down: 'drop table t' },
+        { up: 'alter table t add column b int', down: 'alter table t drop column b' },
+      ],
+    })
+    expect(await queue.query('select * from t')).to.deep.equal([{ a: 5, b: null }])
+    await queue.close()
+    expect(await backOutQueue(at, 1)).to.include({ from: 2, to: 1 })
   })
 })
