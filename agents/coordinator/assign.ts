@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Puts tasks on chain for idle provers. The chain is asked first and decides: what it holds already is adopted, not assigned again. */
 import { encodePacked, parseEventLogs } from 'viem'
+import { isTrellisError } from '../kit/errors.ts'
 import type { Next } from '../kit/lifecycle.ts'
 import type { Hex } from '../protocol/ids.ts'
 import { taskManagerAbi } from '../protocol/generated/abi.ts'
 import type { ProverSeat } from './chain-view.ts'
+import { notAuthorised } from './errors.ts'
 import type { Modules } from './modules.ts'
 import type { Task } from './schema.ts'
 import { syncTask } from './sync.ts'
@@ -99,7 +101,8 @@ async function assign(modules: Modules, project: bigint, chosen: readonly { task
   const terms = await view.assignmentTerms(project, sender.address)
   if (terms.version === 0 || terms.paused || !terms.coordinator) {
     const reason = terms.version === 0 ? 'NO_TERMS' : terms.paused ? 'PROJECT_PAUSED' : 'NOT_COORDINATOR'
-    log.warn({ project, reason, coordinator: sender.address }, 'the project takes no assignments from this coordinator')
+    const why = reason === 'NOT_COORDINATOR' ? { err: notAuthorised(sender.address, project) } : {}
+    log.warn({ project, reason, coordinator: sender.address, ...why }, 'the project takes no assignments from this coordinator')
     for (const { task } of chosen) await ledger.update(task, { reason, notBefore: modules.now() + longDelay })
     return 0
   }
@@ -126,6 +129,9 @@ async function assign(modules: Modules, project: bigint, chosen: readonly { task
       if (event.eventName === 'TaskAssigned') taken += 1
       else skipped.set(event.args.taskId, refusals[event.args.reason] ?? `REFUSAL_${event.args.reason}`)
     }
+  } catch (error) {
+    const unknown = isTrellisError(error, 'CALL_REVERTED') && error.details['error'] === 'TaskManager_NotOperator'
+    throw unknown ? notAuthorised(sender.address, null) : error
   } finally {
     for (const { task } of chosen) busy.delete(task.id)
   }

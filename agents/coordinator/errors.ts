@@ -36,3 +36,15 @@ export function proverUnknown(prover: string): TrellisError {
     next: 'register it with its ioID in the ProverStore first',
   })
 }
+
+/** The key may not assign: the chain does not know it, or not any more. Tried again, for the chain may be about to learn of it. */
+export function notAuthorised(coordinator: string, project: bigint | null): TrellisError {
+  const by = project === null ? 'the administrator calls TaskManager.addOperator' : 'the project’s owner calls ProjectStore.setCoordinator'
+  return new TrellisError({
+    code: 'KEY_NOT_AUTHORISED',
+    message: project === null ? 'This key is no operator of the task manager.' : 'This key is no coordinator of the project.',
+    details: { coordinator, ...(project === null ? {} : { project }) },
+    next: `${by} with this address; or give the coordinator the key that is allowed and send SIGHUP`,
+    retryable: true,
+  })
+}

@@ -24,12 +24,13 @@ export function taskRefused(taskId: string, why: string): TrellisError {
   })
 }
 
+/** The key may not prove: it was never entered, or the chain has another one now. Tried again, for the chain may be about to learn of it. */
 export function notRegistered(prover: string): TrellisError {
   return new TrellisError({
-    code: 'PROVER_NOT_REGISTERED',
-    message: 'This key is not registered as a prover.',
+    code: 'KEY_NOT_AUTHORISED',
+    message: 'This key is the current key of no ioID, and no registered prover.',
     details: { prover },
-    next: 'register it with its ioID (ProverStore.register), or give the prover the key that is registered',
+    next: 'the owner of the prover’s ioID names it (IoIDRegistry.rotate); the prover then registers itself',
     retryable: true,
   })
 }

@@ -37,6 +37,12 @@ contract IdentityDouble {
         deviceOfSigner[signer] = device;
     }
 
+    function rotate(address device, address newSigner) external {
+        delete deviceOfSigner[signerOf[device]];
+        signerOf[device] = newSigner;
+        deviceOfSigner[newSigner] = device;
+    }
+
     function removeDevice(address device) external {
         delete deviceOfSigner[signerOf[device]];
         delete deviceTokenId[device];

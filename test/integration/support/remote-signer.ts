@@ -50,7 +50,9 @@ const server = createServer((request, response) => {
     response.writeHead(status, { 'content-type': type }).end(text)
   }
   const handle = async (): Promise<void> => {
-    const { url = '', method } = request
+    const { method } = request
+    const moved = request.url?.startsWith('/moved') === true
+    const url = request.url?.replace(/^\/moved/, '') ?? ''
     if (url === '/upcheck') {
       answer(200, 'OK')
       return
@@ -76,8 +78,8 @@ const server = createServer((request, response) => {
       response.on('close', () => clearInterval(more))
       return
     }
-    if (mode === 'elsewhere') {
-      response.writeHead(302, { location: 'http://127.0.0.1:9/' }).end()
+    if (mode === 'elsewhere' && !moved) {
+      response.writeHead(307, { location: `/moved${url}` }).end()
       return
     }
     if (url === '/api/v1/eth1/publicKeys' && method === 'GET') {
