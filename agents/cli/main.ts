@@ -2,6 +2,7 @@
 /** The one binary of Trellis. Each command is a file of this folder, loaded when it is called. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { TrellisError } from '../protocol/errors.ts'
+import type { AuditOptions } from './audit.ts'
 import { printError } from './print.ts'
 import type { ImportOptions } from './keys.ts'
 import type { RunOptions } from './run.ts'
@@ -82,7 +83,16 @@ program
   .command('audit')
   .description('Shows by ids that every accepted reading is settled exactly once and paid; fails when not')
   .option('--json', 'as one line of JSON', false)
-  .action(async (options: { json: boolean }) => (await import('./audit.ts')).audit(state(), options))
+  .option('--addresses <file>', 'of any network, instead of the local run: the addresses file of its deployment')
+  .option('--rpc <url>', 'an RPC endpoint of its chain')
+  .option('--gateway <urls>', 'a gateway of each of its stores, separated by commas')
+  .option('--project <id>', 'the project to audit')
+  .option('--coordinator <urls>', 'coordinators, for the reasons of tasks that were put aside')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npm run trellis -- audit\n  npm run trellis -- audit --addresses deploy/addresses/4690.json --rpc https://rpc.example --gateway https://a.example,https://b.example --project 7',
+  )
+  .action(async (options: AuditOptions) => (await import('./audit.ts')).audit(state(), options))
 
 program
   .command('doctor')

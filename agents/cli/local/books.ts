@@ -1,61 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The books of a run, kept by ids and read from two sides: what the gateway accepted (its store, over HTTP) and what the chain settled and
- * paid (events). `check` is the equation between them; nothing here trusts the coordinator.
+ * The books of a network, kept by ids and read from two sides: what gateways accepted (their stores, over HTTP) and what the chain settled and paid
+ * (events and balances). `check` is the equation between them; for what is settled and paid nothing here trusts a coordinator.
  */
-import { type Address, getAddress, type Hex, parseAbiItem, type PublicClient, zeroAddress } from 'viem'
-import { z } from 'zod'
-import { addressOf, type Deployment } from '../../kit/deployment.ts'
-import { TrellisError } from '../../protocol/errors.ts'
-import { ioIDAbi, projectStoreAbi, routerAbi, taskEscrowAbi, taskManagerAbi, telemetryDappAbi } from '../../protocol/generated/abi.ts'
-import { channelIdOf, taskIdOf } from '../../protocol/ids.ts'
-import { openTaskRecord } from '../../protocol/task-record.ts'
-import { lanesFromHex, openWindow, readingsRoot, rootToHex } from '../../protocol/window.ts'
-
-const hex = z.string().transform((text) => text.toLowerCase() as Hex)
-
-const windowSchema = z.object({
-  cursor: z.number(),
-  root: hex,
-  project: z.string(),
-  device: hex,
-  index: z.number().int(),
-  firstSequence: z.string(),
-  count: z.number().int(),
-  firstTime: z.string(),
-  channel: z.string(),
-  lanes: z.string(),
-})
-
-const pageSchema = z.object({ items: z.array(windowSchema), next: z.number().nullable() })
-
-const accountingSchema = z.object({
-  acceptedReadings: z.number(),
-  windowedReadings: z.number(),
-  windows: z.number(),
-  refused: z.record(z.string(), z.number()),
-})
-
-export type GatewayAccounting = z.output<typeof accountingSchema>
-type StoredWindow = z.output<typeof windowSchema>
-export type GatewayWindow = Pick<StoredWindow, 'cursor' | 'root' | 'project' | 'device' | 'index' | 'firstSequence' | 'count'> & {
-  /** The readings that the store holds hash to the root that it gives. */
-  intact: boolean
-}
+import type { Address, Hex } from 'viem'
+import type { GatewayAccounting, GatewayWindow, StoreBook } from './books-stores.ts'
 
 export interface SettledWindow {
   taskId: Hex
   device: Address
   window: number
   count: number
+  /** The device's wallet. */
+  wallet: Address
   /** Readings that the dapp recorded for this window; null where it recorded none. */
   recorded: number | null
-  /** What the escrow paid for this task, one amount for each payment. */
-  payments: bigint[]
+  /** What the escrow paid for this task, one entry for each payment. */
+  payments: { wallet: Address; amount: bigint }[]
+  /** The chain assigned this task. */
+  assigned: boolean
   above: number
   max: number
   firstTime: bigint
+  /** Of the terms that this task was assigned under: per reading, and both fees together. */
   price: bigint
+  fees: bigint
+  token: Address
   transaction: Hex
   block: bigint
 }
@@ -63,6 +33,7 @@ export interface SettledWindow {
 export interface WalletBook {
   device: Address
   wallet: Address
+  token: Address
   windows: number
   readings: number
   /** Token units that the settled readings earn under the terms of their tasks. */
@@ -71,13 +42,46 @@ export interface WalletBook {
   paid: bigint
 }
 
+/** Fees of one account, over every project that it works for. */
+export interface AccountBook {
+  account: Address
+  token: Address
+  role: 'prover' | 'sequencer' | 'both'
+  /** By the terms of each task. */
+  due: bigint
+  /** What waits for it in the escrow and what it claimed. */
+  paid: bigint
+  /** The tasks that earned it. */
+  tasks: Hex[]
+}
+
+/** A project's money in the escrow: deposited = withdrawn + free + held for open tasks + spent on settled ones. */
+export interface PurseBook {
+  token: Address
+  deposited: bigint
+  withdrawn: bigint
+  free: bigint
+  held: bigint
+  spent: bigint
+}
+
 export interface Books {
   project: bigint
+  stores: StoreBook[]
+  /** Of all stores, a window that lies in two of them once. */
   accounting: GatewayAccounting
-  windows: (GatewayWindow & { taskId: Hex; settled: boolean })[]
+  windows: (GatewayWindow & {
+    settled: boolean
+    /** Why a coordinator put this task aside. */
+    dead: string | null
+  })[]
   settled: SettledWindow[]
   alarms: { device: Address; window: number; above: number; max: number }[]
   wallets: WalletBook[]
+  fees: AccountBook[]
+  purses: PurseBook[]
+  /** Payments for tasks of this project that never settled. */
+  strayPayments: { taskId: Hex; wallet: Address; amount: bigint }[]
   assignments: number
   recalls: number
   refusedItems: { taskId: Hex; reason: Hex }[]
@@ -87,223 +91,6 @@ export interface Books {
   assignmentGas: bigint
 }
 
-export interface BooksSource {
-  client: PublicClient
-  deployment: Deployment
-  gatewayUrl: string
-  project: bigint
-}
-
-async function get<T>(url: string, schema: z.ZodType<T>): Promise<T> {
-  const response = await fetch(url).catch((cause: unknown) => {
-    throw new TrellisError({
-      code: 'GATEWAY_SILENT',
-      message: 'The gateway does not answer.',
-      details: { url },
-      next: 'npm run trellis -- status',
-      retryable: true,
-      cause,
-    })
-  })
-  if (!response.ok)
-    throw new TrellisError({ code: 'GATEWAY_REFUSED', message: `The gateway answered ${response.status}.`, details: { url } })
-  return schema.parse(await response.json())
-}
-
-export const readAccounting = (gatewayUrl: string, project: bigint): Promise<GatewayAccounting> =>
-  get(`${gatewayUrl}/v1/accounting?project=${project}`, accountingSchema)
-
-async function readWindows(gatewayUrl: string, project: bigint): Promise<GatewayWindow[]> {
-  const all: StoredWindow[] = []
-  for (let after = 0; ;) {
-    const { items, next } = await get(`${gatewayUrl}/v1/projects/${project}/windows?after=${after}&limit=500`, pageSchema)
-    all.push(...items)
-    const last = items.at(-1)
-    if (last === undefined) return all.map((window) => ({ ...window, intact: isIntact(window) }))
-    after = next ?? last.cursor
-  }
-}
-
-/** The task, and with it the pay, hangs on the root: readings that do not hash to it are not the ones that were proven. */
-function isIntact({ root, firstSequence, firstTime, channel, lanes: hexLanes, count }: StoredWindow): boolean {
-  const lanes = lanesFromHex(hexLanes)
-  if (lanes?.length !== count) return false
-  const content = { firstSequence: Number(firstSequence), firstTime: Number(firstTime), channel: channelIdOf(channel), lanes }
-  return openWindow(content).ok && rootToHex(readingsRoot(content)) === root
-}
-
-/** Accounting and windows of one moment: a window that came between the two reads would look like a mistake. */
-async function readStore(gatewayUrl: string, project: bigint): Promise<{ accounting: GatewayAccounting; stored: GatewayWindow[] }> {
-  for (let tries = 1; ; tries += 1) {
-    const accounting = await readAccounting(gatewayUrl, project)
-    const stored = await readWindows(gatewayUrl, project)
-    const { windowedReadings } = await readAccounting(gatewayUrl, project)
-    if (windowedReadings === accounting.windowedReadings || tries === STORE_TRIES) return { accounting, stored }
-  }
-}
-const STORE_TRIES = 5
-
-/**
- * Settlement goes on meanwhile: the chain is read after the gateway, so that nothing settled looks unknown, and as of one block, so that pay and
- * settlements belong together.
- */
-export async function readBooks({ client, deployment, gatewayUrl, project }: BooksSource): Promise<Books> {
-  const { accounting, stored } = await readStore(gatewayUrl, project)
-  const toBlock = await client.getBlockNumber()
-  const at = (name: string): EventPlace => ({
-    address: addressOf(deployment, name),
-    fromBlock: BigInt(deployment.contracts[name]?.block ?? 0),
-    toBlock,
-  })
-  const [taskManager, router, dapp, escrow, store] = [
-    at('TaskManager'),
-    at('Router'),
-    at('TelemetryDapp'),
-    at('TaskEscrow'),
-    at('ProjectStore'),
-  ]
-  const args = { projectId: project }
-  const [assigned, recalled, settledEvents, refused, recorded, alarms, paid] = await Promise.all([
-    client.getContractEvents({ ...taskManager, abi: taskManagerAbi, eventName: 'TaskAssigned', args }),
-    client.getContractEvents({ ...taskManager, abi: taskManagerAbi, eventName: 'TaskRecalled', args }),
-    client.getContractEvents({ ...taskManager, abi: taskManagerAbi, eventName: 'TaskSettled', args }),
-    client.getContractEvents({ ...router, abi: routerAbi, eventName: 'ItemRefused', args }),
-    client.getContractEvents({ ...dapp, abi: telemetryDappAbi, eventName: 'WindowRecorded', args }),
-    client.getContractEvents({ ...dapp, abi: telemetryDappAbi, eventName: 'Alarm', args }),
-    client.getContractEvents({ ...escrow, abi: taskEscrowAbi, eventName: 'TaskPaid' }),
-  ])
-  const payments = Map.groupBy(paid, (event) => event.args.taskId!)
-
-  const chainId = deployment.chainId
-  const withTask = stored.map((window) => ({
-    ...window,
-    taskId: taskIdOf({
-      chainId,
-      taskManager: taskManager.address,
-      project,
-      device: window.device,
-      window: window.index,
-      root: window.root,
-    }),
-  }))
-  const byTask = new Map<Hex, (typeof withTask)[number]>(withTask.map((window) => [window.taskId, window]))
-  const statistics = new Map(recorded.map((event) => [`${event.args.device!.toLowerCase()}/${event.args.window!}`, event.args]))
-
-  const prices = new Map<number, bigint>()
-  const settled: SettledWindow[] = []
-  for (const event of settledEvents) {
-    const taskId = event.args.taskId!
-    const window = byTask.get(taskId)
-    const record = await client.readContract({
-      address: taskManager.address,
-      abi: taskManagerAbi,
-      functionName: 'recordOf',
-      args: [taskId],
-    })
-    const version = openTaskRecord(record).termsVersion
-    let price = prices.get(version)
-    if (price === undefined) {
-      const terms = await client.readContract({
-        address: store.address,
-        abi: projectStoreAbi,
-        functionName: 'terms',
-        args: [project, version],
-      })
-      price = terms.pricePerReading
-      prices.set(version, price)
-    }
-    const known = window === undefined ? undefined : statistics.get(`${window.device}/${window.index}`)
-    settled.push({
-      taskId,
-      device: getAddress(window?.device ?? zeroAddress),
-      window: window?.index ?? -1,
-      count: window?.count ?? 0,
-      recorded: known?.count ?? null,
-      payments: (payments.get(taskId) ?? []).map((event) => event.args.devicePay!),
-      above: known?.above ?? 0,
-      max: known?.max ?? 0,
-      firstTime: known?.firstTime ?? 0n,
-      price,
-      transaction: event.transactionHash,
-      block: event.blockNumber,
-    })
-  }
-  const settledIds = new Set(settled.map(({ taskId }) => taskId))
-
-  const gasOf = async (hashes: readonly Hex[]): Promise<bigint> => {
-    const receipts = await Promise.all([...new Set(hashes)].map((hash) => client.getTransactionReceipt({ hash })))
-    return receipts.reduce((sum, receipt) => sum + receipt.gasUsed, 0n)
-  }
-
-  return {
-    project,
-    accounting,
-    windows: withTask.map((window) => ({ ...window, settled: settledIds.has(window.taskId) })),
-    settled,
-    alarms: alarms.map(({ args: alarm }) => ({ device: alarm.device!, window: alarm.window!, above: alarm.above!, max: alarm.max! })),
-    wallets: await readWallets(client, deployment, stored, settled, escrow),
-    assignments: assigned.length,
-    recalls: recalled.length,
-    refusedItems: refused.map(({ args: item }) => ({ taskId: item.taskId!, reason: item.reason! })),
-    settlementGas: await gasOf(settled.map(({ transaction }) => transaction)),
-    assignmentGas: await gasOf(assigned.map(({ transactionHash }) => transactionHash)),
-  }
-}
-
-interface EventPlace {
-  address: Address
-  fromBlock: bigint
-  toBlock: bigint
-}
-
-const transferEvent = parseAbiItem('event Transfer(address indexed from, address indexed to, uint256 value)')
-
-async function readWallets(
-  client: PublicClient,
-  deployment: Deployment,
-  stored: readonly GatewayWindow[],
-  settled: readonly SettledWindow[],
-  escrow: EventPlace,
-): Promise<WalletBook[]> {
-  const token = addressOf(deployment, 'TestToken')
-  const ioID = addressOf(deployment, 'IoID')
-  // Devices of the store, also those without a settlement: they are due nothing, so whatever was paid to them is a mistake.
-  const devices = [...new Set(stored.map(({ device }) => getAddress(device)))].sort()
-  return Promise.all(
-    devices.map(async (device) => {
-      const own = settled.filter((window) => window.device === device)
-      const wallet = await client.readContract({
-        address: ioID,
-        abi: ioIDAbi,
-        functionName: 'wallet',
-        args: [`did:io:${device.toLowerCase()}`],
-      })
-      const transfers = await client.getLogs({
-        address: token,
-        event: transferEvent,
-        args: { from: escrow.address, to: wallet },
-        fromBlock: escrow.fromBlock,
-        toBlock: escrow.toBlock,
-      })
-      const waiting = await client.readContract({
-        address: escrow.address,
-        abi: taskEscrowAbi,
-        functionName: 'credited',
-        args: [token, wallet],
-        blockNumber: escrow.toBlock,
-      })
-      return {
-        device,
-        wallet,
-        windows: own.length,
-        readings: own.reduce((sum, { count }) => sum + count, 0),
-        due: own.reduce((sum, { count, price }) => sum + BigInt(count) * price, 0n),
-        paid: transfers.reduce((sum, { args }) => sum + (args.value ?? 0n), 0n) + waiting,
-      }
-    }),
-  )
-}
-
 export interface Audit {
   accepted: number
   settled: number
@@ -311,71 +98,149 @@ export interface Audit {
   pending: number
   /** Accepted singly and not part of a window yet. */
   open: number
-  /** In windows that another root beat to their place: accepted, and never settled. */
+  /** In windows that will not settle as things stand: accepted, and then refused. */
   refusedAfterAccept: number
+  /** Readings of those, by reason. */
+  refusedBy: Record<string, number>
   problems: string[]
 }
 
-/** accepted = settled + pending + open + refused-after-accept; every settlement has its window, once; paid = due for every wallet. */
-export function check(books: Books): Audit {
-  const problems: string[] = []
-  const count = (windows: readonly { count: number }[]): number => windows.reduce((sum, window) => sum + window.count, 0)
-  const place = (window: { device: string; index: number }): string => `${window.device.toLowerCase()}/${window.index}`
-  const settledPlaces = new Set(books.windows.filter((window) => window.settled).map(place))
-  const settled = books.windows.filter((window) => window.settled)
-  const refused = books.windows.filter((window) => !window.settled && settledPlaces.has(place(window)))
-  const pending = books.windows.filter((window) => !window.settled && !settledPlaces.has(place(window)))
+type StoredWindow = Books['windows'][number]
 
-  const seen = new Map<Hex, number>()
-  for (const { taskId } of books.settled) seen.set(taskId, (seen.get(taskId) ?? 0) + 1)
-  for (const [taskId, times] of seen) if (times > 1) problems.push(`task ${taskId} settled ${times} times`)
+const count = (windows: readonly { count: number }[]): number => windows.reduce((sum, window) => sum + window.count, 0)
+const placeOf = (window: { device: string; index: number }): string => `${window.device.toLowerCase()}/${window.index}`
+
+/** Accepted windows that will not settle as things stand, by task id, with the reason: another root has their place, or a coordinator put them aside. */
+export function refusalsOf({ windows }: Books): Map<Hex, string> {
+  const taken = new Set(windows.filter(({ settled }) => settled).map(placeOf))
+  const refusals = new Map<Hex, string>()
+  for (const window of windows) {
+    const reason = window.settled ? null : taken.has(placeOf(window)) ? 'WINDOW_TAKEN' : window.dead
+    if (reason !== null) refusals.set(window.taskId, reason)
+  }
+  return refusals
+}
+
+/** accepted = settled + pending + open + refused-after-accept; every settlement has its window, once; paid = due for every task and account. */
+export function check(books: Books): Audit {
+  const settled = books.windows.filter((window) => window.settled)
+  const taken = new Set(settled.map(placeOf))
+  const refusals = refusalsOf(books)
+  const refused = books.windows.filter(({ taskId }) => refusals.has(taskId))
+  const pending = books.windows.filter((window) => !window.settled && !refusals.has(window.taskId))
+  const refusedBy: Record<string, number> = {}
+  for (const { taskId, count: readings } of refused) refusedBy[refusals.get(taskId)!] = (refusedBy[refusals.get(taskId)!] ?? 0) + readings
+
+  const open = books.stores.reduce((sum, { accounting }) => sum + accounting.acceptedReadings - accounting.windowedReadings, 0)
+  const accepted = books.accounting.acceptedReadings
+  const audit = { accepted, settled: count(settled), pending: count(pending), open, refusedAfterAccept: count(refused), refusedBy }
+  const problems = [
+    ...settledOnce(books, settled),
+    ...storesWhole(books, taken),
+    ...tasksPaid(books),
+    ...accountsPaid(books),
+    ...pursesClosed(books),
+  ]
+  if (accepted !== audit.settled + audit.pending + audit.open + audit.refusedAfterAccept) {
+    problems.push(
+      `${accepted} accepted is not ${audit.settled} settled + ${audit.pending} pending + ${open} open + ${audit.refusedAfterAccept} refused after acceptance`,
+    )
+  }
+  return { ...audit, problems }
+}
+
+/** Every settlement is of an accepted window that was assigned, and of each window there is one. */
+function settledOnce(books: Books, settled: readonly StoredWindow[]): string[] {
+  const problems: string[] = []
   const known = new Set(books.windows.map(({ taskId }) => taskId))
-  for (const { taskId } of books.settled)
-    if (!known.has(taskId)) problems.push(`task ${taskId} settled, but the gateway never accepted its window`)
-  const places = new Map<string, number>()
-  for (const window of settled) places.set(place(window), (places.get(place(window)) ?? 0) + 1)
-  for (const [name, times] of places) if (times > 1) problems.push(`window ${name} settled under ${times} roots`)
-  for (const [device, windows] of Map.groupBy(books.windows, (window) => window.device)) {
-    const sequences = windows
-      .map((window) => ({ from: BigInt(window.firstSequence), to: BigInt(window.firstSequence) + BigInt(window.count) }))
-      .sort((a, b) => (a.from < b.from ? -1 : 1))
-    sequences.forEach(({ from }, i) => {
-      const before = sequences[i - 1]
-      const end = before?.to ?? 0n
-      if (from < end) problems.push(`readings ${from} to ${end - 1n} of ${device} lie in two windows`)
-      if (from > end) problems.push(`readings ${end} to ${from - 1n} of ${device} lie in no window`)
-    })
+  for (const [taskId, events] of Map.groupBy(books.settled, (task) => task.taskId)) {
+    if (events.length > 1) problems.push(`task ${taskId} settled ${events.length} times`)
+    if (!known.has(taskId)) problems.push(`task ${taskId} settled, but no gateway accepted its window`)
+    if (!events[0]!.assigned) problems.push(`task ${taskId} settled, but was never assigned`)
+  }
+  for (const [place, windows] of Map.groupBy(settled, placeOf))
+    if (windows.length > 1) problems.push(`window ${place} settled under ${windows.length} roots`)
+  return problems
+}
+
+/** A store lists what it accounts for, unaltered, and the windows of a device follow each other from reading 0. */
+function storesWhole(books: Books, taken: ReadonlySet<string>): string[] {
+  const problems: string[] = []
+  for (const { id, accounting, listed } of books.stores) {
+    const { acceptedReadings, windowedReadings, windows } = accounting
+    if (acceptedReadings < windowedReadings)
+      problems.push(`store ${id} accounts for ${acceptedReadings} accepted readings, and for ${windowedReadings} of them in windows`)
+    if (listed.readings !== windowedReadings || listed.windows !== windows) {
+      problems.push(
+        `store ${id} lists ${listed.readings} readings in ${listed.windows} windows, its accounting says ${windowedReadings} in ${windows}`,
+      )
+    }
   }
   for (const window of books.windows)
-    if (!window.intact) problems.push(`the readings of window ${place(window)} in the store are not those of its root ${window.root}`)
-  for (const { taskId, window, count: readings, recorded, payments, price } of books.settled) {
+    if (!window.intact) problems.push(`the readings of window ${placeOf(window)} in the store are not those of its root ${window.root}`)
+  // A window whose place another one took is no part of the sequence.
+  const counting = books.windows.filter((window) => window.settled || !taken.has(placeOf(window)))
+  for (const [device, windows] of Map.groupBy(counting, (window) => window.device)) {
+    let end = 0n
+    const spans = windows.map(({ firstSequence, count: length }) => ({
+      from: BigInt(firstSequence),
+      to: BigInt(firstSequence) + BigInt(length),
+    }))
+    for (const { from, to } of spans.sort((a, b) => (a.from < b.from ? -1 : 1))) {
+      if (from < end) problems.push(`readings ${from} to ${end - 1n} of ${device} lie in two windows`)
+      if (from > end) problems.push(`readings ${end} to ${from - 1n} of ${device} lie in no window`)
+      end = to > end ? to : end
+    }
+  }
+  return problems
+}
+
+/** Each settled task was paid once, to its device's wallet, what its readings earn; nothing else was paid. */
+function tasksPaid(books: Books): string[] {
+  const problems: string[] = []
+  const known = new Set(books.windows.map(({ taskId }) => taskId))
+  for (const { taskId, window, count: readings, wallet, recorded, payments, price } of books.settled) {
     if (!known.has(taskId)) continue
     if (recorded !== null && recorded !== readings)
       problems.push(`task ${taskId} was proven for ${recorded} readings, the store has ${readings} in window ${window}`)
     if (payments.length !== 1) problems.push(`task ${taskId} was paid ${payments.length} times`)
-    const [amount = 0n] = payments
-    if (payments.length === 1 && amount !== BigInt(readings) * price)
-      problems.push(`task ${taskId} earned ${BigInt(readings) * price} and was paid ${amount}`)
+    for (const payment of payments) {
+      if (payment.wallet.toLowerCase() !== wallet.toLowerCase())
+        problems.push(`task ${taskId} was paid to ${payment.wallet}, its device’s wallet is ${wallet}`)
+    }
+    const [payment] = payments
+    if (payments.length === 1 && payment!.amount !== BigInt(readings) * price)
+      problems.push(`task ${taskId} earned ${BigInt(readings) * price} and was paid ${payment!.amount}`)
   }
-  for (const { wallet, due, paid } of books.wallets) if (due !== paid) problems.push(`wallet ${wallet} is due ${due} and was paid ${paid}`)
+  for (const { taskId, wallet, amount } of books.strayPayments)
+    problems.push(`task ${taskId} never settled, and ${amount} was paid for it to ${wallet}`)
+  return problems
+}
 
-  const { acceptedReadings, windowedReadings } = books.accounting
-  const audit: Audit = {
-    accepted: acceptedReadings,
-    settled: count(settled),
-    pending: count(pending),
-    open: acceptedReadings - windowedReadings,
-    refusedAfterAccept: count(refused),
-    problems,
+/** What each wallet and each account of fees got is what its tasks earn. */
+function accountsPaid(books: Books): string[] {
+  const problems: string[] = []
+  for (const { wallet, due, paid } of books.wallets) if (due !== paid) problems.push(`wallet ${wallet} is due ${due} and was paid ${paid}`)
+  for (const { account, role, due, paid, tasks } of books.fees) {
+    const who = role === 'both' ? 'prover and sequencer' : role
+    if (BigInt(account) === 0n)
+      problems.push(`the ${who} of ${tasks.length} settled tasks cannot be read: ${tasks.slice(0, NAMED).join(', ')}`)
+    else if (due !== paid) {
+      const named = tasks.length <= NAMED ? `: ${tasks.join(', ')}` : ''
+      problems.push(`${who} ${account} is due fees of ${due} for ${tasks.length} tasks and was credited ${paid}${named}`)
+    }
   }
-  if (audit.open < 0)
-    problems.push(`the store accounts for ${acceptedReadings} accepted readings, and for ${windowedReadings} of them in windows`)
-  if (count(books.windows) !== windowedReadings)
-    problems.push(`the store lists ${count(books.windows)} readings in windows, its accounting says ${windowedReadings}`)
-  if (audit.accepted !== audit.settled + audit.pending + audit.open + audit.refusedAfterAccept) {
-    problems.push(
-      `${audit.accepted} accepted is not ${audit.settled} settled + ${audit.pending} pending + ${audit.open} open + ${audit.refusedAfterAccept} refused after acceptance`,
-    )
-  }
-  return audit
+  return problems
+}
+/** Tasks that one problem names. */
+const NAMED = 10
+
+function pursesClosed(books: Books): string[] {
+  return books.purses.flatMap(({ token, deposited, withdrawn, free, held, spent }) =>
+    deposited === withdrawn + free + held + spent
+      ? []
+      : [
+          `project ${books.project} deposited ${deposited} of ${token}: not ${withdrawn} withdrawn + ${free} free + ${held} held + ${spent} spent on settled tasks`,
+        ],
+  )
 }

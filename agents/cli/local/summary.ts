@@ -5,7 +5,8 @@ import { z } from 'zod'
 import { addressOf } from '../../kit/deployment.ts'
 import { testTokenAbi } from '../../protocol/generated/abi.ts'
 import type { Printer } from '../print.ts'
-import { type Audit, type Books, check, readBooks } from './books.ts'
+import { type Audit, type Books, check } from './books.ts'
+import { readBooks } from './books-chain.ts'
 import { type Source, spanOf, WINDOW } from './dataset.ts'
 import type { Job } from './job.ts'
 
@@ -86,7 +87,14 @@ export function score(
 
 export async function summarise(job: Job, firstProof: number | undefined): Promise<{ summary: Summary; books: Books; audit: Audit }> {
   const { client, deployment, gatewayUrl, project, source, devices } = job
-  const books = await readBooks({ client, deployment, gatewayUrl, project })
+  const books = await readBooks({
+    client,
+    deployment,
+    gatewayUrls: [gatewayUrl],
+    coordinatorUrls: [job.coordinatorUrl],
+    project,
+    gas: true,
+  })
   const audit = check(books)
   const nameOf = new Map(devices.map((device, i) => [device.toLowerCase(), source.series[i]!.name]))
   const labels = labelsOf(source)

@@ -3,7 +3,7 @@
 import { addressOf } from '../../kit/deployment.ts'
 import { taskManagerAbi } from '../../protocol/generated/abi.ts'
 import type { Printer } from '../print.ts'
-import { type GatewayAccounting, readAccounting } from './books.ts'
+import { type GatewayAccounting, readAccounting } from './books-stores.ts'
 import type { Job } from './job.ts'
 import { type Progress, progressOf } from './summary.ts'
 
