@@ -11,7 +11,8 @@ export const proverConfig = z.object({
   http: httpField(8085),
   /** Key that this prover is registered with on chain. */
   key: keyField,
-  coordinatorUrl: urlField.default('http://127.0.0.1:8084'),
+  /** Coordinators that this prover works for. A proof goes to the one that leased its task, and to another when that one is away. */
+  coordinatorUrls: z.array(urlField).min(1).max(16).default(['http://127.0.0.1:8084']),
   /** Proofs made at the same time. */
   concurrency: z.int().min(1).max(64).default(1),
   /** Tasks that wait here for a free place, so that no proof waits for a lease. */

@@ -8,7 +8,7 @@ export function coordinatorFailed(url: string, cause: unknown): TrellisError {
     code: 'COORDINATOR_UNREACHABLE',
     message: 'The coordinator did not answer as it should.',
     details: { url, reason: cause instanceof Error ? cause.message : String(cause) },
-    next: 'check that it runs and that coordinatorUrl names it; proofs made so far are kept',
+    next: 'check that it runs and that coordinatorUrls names it; proofs made so far are kept',
     retryable: true,
     cause,
   })

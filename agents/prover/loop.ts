@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /** The prover's passes: lease, prove, deliver. What is on disk decides what is next, so any pass may be the last before a kill. */
-import { isTrellisError, toTrellisError } from '../kit/errors.ts'
+import { isTrellisError, toTrellisError, type TrellisError } from '../kit/errors.ts'
 import { sleep, type Next } from '../kit/lifecycle.ts'
 import type { Logger } from '../kit/log.ts'
 import type { Hex } from '../protocol/ids.ts'
-import type { LeasedTask } from '../protocol/lease.ts'
+import type { LeasedTask, ResultAnswer } from '../protocol/lease.ts'
 import type { ProverBackend } from './backend.ts'
 import { claimOf, type ClaimModules } from './claim.ts'
 import type { ProverConfig } from './config.ts'
 import type { CoordinatorClient } from './coordinator-client.ts'
+import { coordinatorFailed } from './errors.ts'
 import { provenSignals } from './signals.ts'
 import type { ProverMetrics } from './metrics.ts'
-import type { Work } from './work.ts'
+import type { Outcome, Work } from './work.ts'
 
 export interface ProverModules extends ClaimModules {
   config: ProverConfig
   backend: ProverBackend
-  coordinator: CoordinatorClient
+  /** By URL, in the order of the configuration. */
+  coordinators: ReadonlyMap<string, CoordinatorClient>
   work: Work
   log: Logger
   metrics: ProverMetrics
@@ -46,17 +48,18 @@ export function createPlaces(free: number): Places {
   }
 }
 
-/** Asks for as many tasks as there is room for; the coordinator holds the request while it has none. */
-export async function leasePass(modules: ProverModules, signal: AbortSignal): Promise<Next> {
-  const { config, coordinator, work, log, metrics, wake, now } = modules
+/** Asks a coordinator for as many tasks as there is room for; it holds the request while it has none. */
+export async function leasePass(modules: ProverModules, url: string, signal: AbortSignal): Promise<Next> {
+  const { config, work, log, metrics, wake, now } = modules
   const room = config.concurrency + config.prefetch - work.counts().leased
   if (room <= 0) return 'wait'
-  const leases = await coordinator.lease(room, work.held(), signal)
+  const leases = await modules.coordinators.get(url)!.lease(room, work.held(), signal)
   if (leases.length === 0) return 'again'
-  work.take(leases, now())
+  work.take(url, leases, now())
   metrics.leased.inc(leases.length)
   log.debug({ tasks: leases.map(({ task }) => task.taskId) }, 'leased')
   wake.prove()
+  wake.deliver()
   return 'again'
 }
 
@@ -118,17 +121,62 @@ export async function proveTask(modules: ProverModules, task: LeasedTask, signal
 }
 
 const pageSize = 20
+/** Seconds after a task's deadline in which a coordinator may still be told of it; the chain has long given it to somebody else. */
+const afterDeadline = 3_600
 
-/** Tells the coordinator what was proved and what failed, and forgets each once it answered. */
+/**
+ * Tells the coordinators what was proved and what failed, and forgets each once one of them answered. What none of them takes stays for the next
+ * pass and holds up nothing.
+ * @throws what the first coordinator that failed did, after all were tried
+ */
 export async function deliverPass(modules: ProverModules): Promise<Next> {
-  const { coordinator, work, log, metrics, wake } = modules
+  const { work, log, metrics, wake, now } = modules
   const outcomes = work.outcomes(pageSize)
-  for (const { taskId, state, proof, publicSignals, reason } of outcomes) {
-    const answer = state === 'proven' ? await coordinator.result(taskId, proof, publicSignals) : await coordinator.failure(taskId, reason)
-    metrics.delivered.inc({ status: answer.status })
-    if (answer.status !== 'accepted' && state === 'proven') log.warn({ task: taskId, ...answer }, 'the coordinator did not take a proof')
-    work.remove(taskId)
+  let failure: TrellisError | undefined
+  for (const outcome of outcomes) {
+    const { taskId, state, deadline } = outcome
+    try {
+      const answer = await deliver(modules, outcome)
+      metrics.delivered.inc({ status: answer.status })
+      if (answer.status !== 'accepted' && state === 'proven') log.warn({ task: taskId, ...answer }, 'the coordinator did not take a proof')
+      if (state === 'proven' && answer.status !== 'refused') work.delivered(taskId, now())
+      else work.remove(taskId)
+    } catch (error) {
+      failure ??= toTrellisError(error)
+      work.tried(taskId)
+      if (deadline + afterDeadline < now() / 1000) {
+        log.error({ task: taskId, err: toTrellisError(error) }, 'no coordinator took this outcome before its deadline: it is dropped')
+        work.remove(taskId)
+      }
+    }
   }
   if (outcomes.length > 0) wake.lease()
+  if (failure !== undefined) throw failure
   return outcomes.length === pageSize ? 'again' : 'wait'
+}
+
+/** To the coordinator that leased the task; to the others only when that one is away, and what they do not know is no answer. */
+async function deliver({ coordinators }: ProverModules, outcome: Outcome): Promise<ResultAnswer> {
+  const { taskId, state, proof, publicSignals, reason, coordinator } = outcome
+  const tell = (client: CoordinatorClient): Promise<ResultAnswer> =>
+    state === 'proven' ? client.result(taskId, proof, publicSignals) : client.failure(taskId, reason)
+  const others = [...coordinators].filter(([url]) => url !== coordinator)
+  const leaser = coordinator === null ? undefined : coordinators.get(coordinator)
+  let away: TrellisError | undefined
+  if (leaser !== undefined) {
+    try {
+      return await tell(leaser)
+    } catch (error) {
+      if (!isTrellisError(error, 'COORDINATOR_UNREACHABLE')) throw error
+      away = toTrellisError(error)
+    }
+  }
+  for (const [, client] of others) {
+    const answer = await tell(client).catch((error: unknown) => {
+      away ??= toTrellisError(error)
+      return undefined
+    })
+    if (answer !== undefined && (answer.status === 'accepted' || answer.status === 'duplicate')) return answer
+  }
+  throw away ?? coordinatorFailed(coordinator ?? 'no coordinator', new Error('none of the others knows the task'))
 }

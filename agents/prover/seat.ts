@@ -76,7 +76,7 @@ export async function openSeat(bench: Bench, account: LocalAccount): Promise<Sea
       view,
       programs: new Set(backend.programs),
       backend,
-      coordinator: createCoordinatorClient(config.coordinatorUrl, account),
+      coordinators: new Map(config.coordinatorUrls.map((url) => [url, createCoordinatorClient(url, account)])),
       work,
       log,
       metrics,
@@ -96,11 +96,11 @@ export async function openSeat(bench: Bench, account: LocalAccount): Promise<Sea
       return retiring ? 'wait' : beat()
     })
     // A coordinator that is back has work at once, so it is asked often.
-    const lease = loop('lease', 500, (own) => leasePass(modules, own), 2_000)
+    const leases = [...modules.coordinators.keys()].map((url) => loop('lease', 500, (own) => leasePass(modules, url, own), 2_000))
     const prove = loop('prove', 1_000, (own) => provePass(modules, own))
     const deliver = loop('deliver', 500, () => deliverPass(modules))
-    modules.wake = { prove: () => prove.wake(), deliver: () => deliver.wake(), lease: () => lease.wake() }
-    const done = Promise.all([heartbeat, lease, prove, deliver].map((each) => each.done))
+    modules.wake = { prove: () => prove.wake(), deliver: () => deliver.wake(), lease: () => leases.forEach((lease) => lease.wake()) }
+    const done = Promise.all([heartbeat, ...leases, prove, deliver].map((each) => each.done))
     done.catch(fail)
     stack.add('loops', async () => {
       stop.abort()

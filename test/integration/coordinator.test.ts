@@ -14,6 +14,8 @@ import { openWindow, packStatistics, statisticsOf } from '../../agents/protocol/
 import { createCoordinatorClient } from '../../agents/prover/coordinator-client.ts'
 import { freePort, kill, startChain, type LocalChain } from './support/chain.ts'
 import { account, deployMarket, keyId, type Market } from './support/market.ts'
+import { needs } from './support/engines.ts'
+import { startPostgres } from './support/postgres.ts'
 import { startStore } from './support/store.ts'
 
 const runner = join(import.meta.dirname, 'support/run.ts')
@@ -79,8 +81,8 @@ describe('coordinator and prover processes', function () {
       reconcileSeconds: 1,
       ...more,
     })
-  const prover = (key: number, url: string, mode = 'good') =>
-    start('prover', { dataFolder: join(folder, 'prover'), key: { keyFile: market.keyFile(key) }, coordinatorUrl: url }, mode)
+  const prover = (key: number, urls: string | string[], mode = 'good') =>
+    start('prover', { dataFolder: join(folder, 'prover'), key: { keyFile: market.keyFile(key) }, coordinatorUrls: [urls].flat() }, mode)
 
   /** Waits until `done`, with the services' output when it takes too long. */
   const until = async (what: string, done: () => Promise<boolean>, running: Running[], limitMs = 60_000): Promise<void> => {
@@ -252,6 +254,43 @@ describe('coordinator and prover processes', function () {
     const assigned = (await market.assignments()).map((assignment) => assignment.taskId)
     expect(assigned).to.have.length(new Set(assigned).size)
     for (const each of [a, b]) await until('both know', async () => (await accounting(each)).states['settled']?.tasks === 10, [each])
+  })
+
+  it('lets two coordinators share one ledger on PostgreSQL, through the death of one and of the database', async function () {
+    needs(this, 'initdb')
+    const database = await startPostgres()
+    try {
+      await market.addProver(3)
+      await market.addProver(4)
+      const shared = { databaseUrl: database.url }
+      const [a, b] = await Promise.all([coordinator(coordinatorA, shared), coordinator(coordinatorB, shared)])
+      await Promise.all([ready(a), ready(b)])
+      const provers = [await prover(3, [a.url, b.url], 'slow:200'), await prover(4, [a.url, b.url], 'slow:300')]
+      const running = [a, b, ...provers]
+      const items = windows(20)
+      const counts = async () => (await accounting(b)).states
+      store.add(...items.slice(0, 8))
+      await until('some settled', async () => ((await counts())['settled']?.tasks ?? 0) > 1, running)
+      // Both work: none of them has to die for the other to have its turn.
+      for (const each of [a, b]) expect(each.output(), 'assigns or settles').to.match(/"tasks assigned"|"settled"/)
+      store.add(...items.slice(8, 14))
+      await kill(a.child)
+      await until('settled by the other', () => allSettled(items.slice(0, 14)), running)
+      await database.stop('SIGKILL')
+      store.add(...items.slice(14))
+      await new Promise((resolve) => setTimeout(resolve, 2_000))
+      await database.start()
+      await until('settled after the database came back', () => allSettled(items), running)
+      await expectEachOnce(items)
+      await until('the ledger knows', async () => (await counts())['settled']?.tasks === items.length, running)
+      const assigned = (await market.assignments()).map((assignment) => assignment.taskId)
+      expect(assigned, 'assignments').to.have.length(new Set(assigned).size)
+      // Work done twice: what the chain left out of an assignment, or refused to settle again.
+      for (const each of [a, b]) expect(each.output()).to.not.match(/ALREADY_ASSIGNED|WINDOW_SETTLED|Router_NotAssigned/)
+      for (const each of running) expect(each.output()).to.not.include(database.password)
+    } finally {
+      await database.remove()
+    }
   })
 
   it('keeps a window that is not what its root says out of the chain', async () => {

@@ -115,7 +115,11 @@ describe('rotation of keys', function () {
       settleWaitMs: 100,
       reconcileSeconds: 1,
     })
-    const p = await launch('prover', { dataFolder: join(folder, 'prover'), key: { keyFile: proverKey }, coordinatorUrl: c.url }, 'slow:100')
+    const p = await launch(
+      'prover',
+      { dataFolder: join(folder, 'prover'), key: { keyFile: proverKey }, coordinatorUrls: [c.url] },
+      'slow:100',
+    )
     await until(
       'ready',
       () =>
@@ -186,7 +190,11 @@ describe('rotation of keys', function () {
     await market.addProver(4)
     const file = join(folder, 'torn key')
     swap(file, 4)
-    const p = await launch('prover', { dataFolder: join(folder, 'prover 4'), key: { keyFile: file }, coordinatorUrl: 'http://127.0.0.1:9' })
+    const p = await launch('prover', {
+      dataFolder: join(folder, 'prover 4'),
+      key: { keyFile: file },
+      coordinatorUrls: ['http://127.0.0.1:9'],
+    })
     await until('started', () => p.output().includes('"started"'), p)
     writeFileSync(file, 'torn')
     p.child.kill('SIGHUP')

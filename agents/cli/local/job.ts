@@ -196,7 +196,7 @@ export async function startJob(
             chain,
             http: { port },
             key: key(name),
-            coordinatorUrl,
+            coordinatorUrls: [coordinatorUrl],
             dataFolder: join(folder, name),
             artifactsFolder: join(repository, 'build', 'circuits'),
           }

@@ -10,7 +10,7 @@ import { createLog } from '../../../agents/kit/log.ts'
 import type { MarketView } from '../../../agents/kit/market.ts'
 import { createMetrics } from '../../../agents/kit/metrics.ts'
 import { channelIdOf, contextOf, programIdOf, taskIdOf, type Hex } from '../../../agents/protocol/ids.ts'
-import { leasedTaskSchema, type LeasedTask } from '../../../agents/protocol/lease.ts'
+import { leasedTaskSchema, type LeasedTask, type ResultAnswer } from '../../../agents/protocol/lease.ts'
 import type { TaskRecord } from '../../../agents/protocol/task-record.ts'
 import type { Terms } from '../../../agents/protocol/terms.ts'
 import {
@@ -29,6 +29,8 @@ import { proverConfig } from '../../../agents/prover/config.ts'
 import { createPlaces, deliverPass, proveTask, type ProverModules } from '../../../agents/prover/loop.ts'
 import { proverMetrics } from '../../../agents/prover/metrics.ts'
 import { provenSignals } from '../../../agents/prover/signals.ts'
+import type { CoordinatorClient } from '../../../agents/prover/coordinator-client.ts'
+import { coordinatorFailed } from '../../../agents/prover/errors.ts'
 import { openWork } from '../../../agents/prover/work.ts'
 
 const address = (digit: string): Hex => `0x${digit.repeat(40)}`
@@ -163,6 +165,17 @@ describe('a prover', () => {
     const { context, readingsRoot: rootSignal, statistics, keyCommitment: key } = windowSignals(from)
     return { proof: [1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n], publicSignals: [context, rootSignal, statistics, key] }
   }
+  const [first, second] = ['http://first', 'http://second']
+  const client = (sent: unknown[], answer: ResultAnswer = { status: 'accepted', reason: null }): CoordinatorClient => ({
+    lease: async () => [],
+    result: async (...result: unknown[]) => (sent.push(result), answer),
+    failure: async (...failure: unknown[]) => (sent.push(failure), answer),
+  })
+  const failing = (error: Error): CoordinatorClient => ({
+    lease: async () => [],
+    result: () => Promise.reject(error),
+    failure: () => Promise.reject(error),
+  })
   const make = (prove: (from: WindowClaim) => Promise<WindowProof>, path = file(), chain: Chain = {}) => {
     const sent: unknown[] = []
     const work = openWork(path)
@@ -173,11 +186,7 @@ describe('a prover', () => {
       view: view(chain),
       programs: new Set([programId]),
       backend: { programs: [programId], prove, close: async () => undefined },
-      coordinator: {
-        lease: async () => [],
-        result: async (...result: unknown[]) => (sent.push(result), { status: 'accepted', reason: null }),
-        failure: async (...failure: unknown[]) => (sent.push(failure), { status: 'accepted', reason: null }),
-      },
+      coordinators: new Map([[first, client(sent)]]),
       work,
       log: createLog('x', 'silent'),
       metrics: proverMetrics(createMetrics('prover', { defaults: false })),
@@ -186,14 +195,14 @@ describe('a prover', () => {
       wake: { prove: () => undefined, deliver: () => undefined, lease: () => undefined },
       now: () => 1,
     }
-    work.take([{ task, json }], 1)
+    work.take(first, [{ task, json }], 1)
     return { modules, work, sent, path }
   }
 
   it('keeps a proof on disk until it is acknowledged', async () => {
     const { modules, work, path } = make(good)
     await proveTask(modules, task, signal)
-    modules.coordinator.result = async () => Promise.reject(new Error('gone'))
+    modules.coordinators = new Map([[first, failing(new Error('gone'))]])
     await deliverPass(modules).catch(() => undefined)
     work.close()
     const again = openWork(path)
@@ -215,8 +224,59 @@ describe('a prover', () => {
   it('does not take a lease again that it has proved already', async () => {
     const { modules, work } = make(good)
     await proveTask(modules, task, signal)
-    work.take([{ task, json }], 2)
+    work.take(first, [{ task, json }], 2)
     expect(work.counts()).to.deep.equal({ leased: 0, proven: 1, failed: 0 })
+  })
+
+  it('has a proof at hand for a coordinator that asks after another took it, and makes a new one for another context', async () => {
+    const { modules, work, sent } = make(good)
+    await proveTask(modules, task, signal)
+    await deliverPass(modules)
+    work.take(second, [{ task, json }], 2)
+    expect(work.counts()).to.deep.equal({ leased: 0, proven: 1, failed: 0 })
+    modules.coordinators = new Map([[second, client(sent)]])
+    await deliverPass(modules)
+    expect(sent).to.have.length(2)
+    expect(sent[1]).to.deep.equal(sent[0])
+    work.take(second, [{ task: { ...task, context: '1' }, json }], 3)
+    expect(work.counts()).to.deep.equal({ leased: 1, proven: 0, failed: 0 })
+  })
+
+  it('tells another coordinator when the one that leased is away, and takes no ignorance for an answer', async () => {
+    const { modules, work, sent } = make(good)
+    await proveTask(modules, task, signal)
+    const away = failing(coordinatorFailed(first, new Error('refused')))
+    modules.coordinators = new Map([
+      [first, away],
+      [second, client([], { status: 'stale', reason: 'UNKNOWN_TASK' })],
+    ])
+    const error = await deliverPass(modules).catch((reason: unknown) => reason)
+    expect(error).to.have.property('code', 'COORDINATOR_UNREACHABLE')
+    expect(work.held()).to.deep.equal([taskId])
+    modules.coordinators = new Map([
+      [first, away],
+      [second, client(sent)],
+    ])
+    await deliverPass(modules)
+    expect(sent).to.have.length(1)
+    expect(work.held()).to.deep.equal([])
+  })
+
+  it('does not hold up other outcomes for one that a coordinator refuses for good', async () => {
+    const { modules, work } = make(good)
+    await proveTask(modules, task, signal)
+    const other: Hex = `0x${'0e'.repeat(32)}`
+    work.take(first, [{ task: { ...task, taskId: other }, json: { ...json, taskId: other } }], 5)
+    work.failed(other, 'why')
+    const told: unknown[] = []
+    const refusing: CoordinatorClient = { ...client(told), result: () => Promise.reject(new Error('HTTP 400')) }
+    modules.coordinators = new Map([[first, refusing]])
+    for (let pass = 0; pass < 2; pass++) await deliverPass(modules).catch(() => undefined)
+    expect(told).to.deep.equal([[other, 'why']])
+    expect(work.held()).to.deep.equal([taskId])
+    modules.now = () => (task.deadline + 3_601) * 1_000
+    await deliverPass(modules).catch(() => undefined)
+    expect(work.held()).to.deep.equal([])
   })
 
   it('says that a task failed, with the reason, when it is not ours or cannot be proved', async () => {
