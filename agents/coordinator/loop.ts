@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The coordinator's passes as loops. Each pass is idempotent: run it once, or as a daemon. */
+import { chainFaults } from '../kit/errors.ts'
 import { startLoop, type Next } from '../kit/lifecycle.ts'
 import type { ChainClient } from '../kit/chain.ts'
 import { assignPass } from './assign.ts'
@@ -8,9 +9,6 @@ import { pullPass } from './pull.ts'
 import { recallPass } from './recall.ts'
 import { reconcilePass } from './reconcile.ts'
 import { settlePass } from './settle.ts'
-
-/** What no retry cures: another chain is behind the RPC. */
-const fatal = ['CHAIN_RESET', 'WRONG_CHAIN', 'REORG_TOO_DEEP']
 
 /** Starts all loops. `done` resolves when all have ended, and rejects with the first fatal error. */
 export function startLoops(modules: Modules, chain: ChainClient, signal: AbortSignal) {
@@ -21,7 +19,7 @@ export function startLoops(modules: Modules, chain: ChainClient, signal: AbortSi
       idleMs,
       signal,
       log,
-      fatal,
+      fatal: chainFaults,
       backoff: { firstMs: 250, capMs: 10_000 },
       pass: async (own) => {
         const end = metrics.passSeconds.startTimer({ pass: name })
@@ -35,6 +33,8 @@ export function startLoops(modules: Modules, chain: ChainClient, signal: AbortSi
 
   const upkeep = async (): Promise<Next> => {
     await chain.check()
+    // Also while nothing is to be assigned: it is what notices a reorganisation too deep for the ledger.
+    await modules.roster.pass()
     await modules.ledger.renew([...modules.busy])
     if ((await modules.ledger.expire()) > 0) modules.wake.lease(modules.seen.keys())
     return recallPass(modules)

@@ -6,7 +6,7 @@ import { createScanner } from '../kit/cursor.ts'
 import { addressOf, connectDeployment, readDeployment, type Deployment } from '../kit/deployment.ts'
 import { startHttp } from '../kit/http.ts'
 import { openKey } from '../kit/keys.ts'
-import { createStack } from '../kit/lifecycle.ts'
+import { createStack, patiently } from '../kit/lifecycle.ts'
 import { createLog, type Logger } from '../kit/log.ts'
 import { backOutQueue, type QueuePlace } from '../kit/queue.ts'
 import { errorsOf } from '../kit/reverts.ts'
@@ -42,7 +42,7 @@ export const service = defineService({
   async start(config, { log, metrics, signal, fail, onReload }) {
     const stack = createStack(log)
     try {
-      const { deployment, chain, local } = await connectDeployment(config.chain)
+      const { deployment, chain, local } = await connectDeployment(config.chain, { log, signal })
       const key = await openKey(config.key, { local })
       stack.add('key', () => key.close())
       onReload?.(async (fresh) => {
@@ -83,7 +83,7 @@ export const service = defineService({
         now: Date.now,
       }
       // Before anything acts on the ledger it agrees with the chain.
-      await reconcilePass(modules, chain.policy.reorgDepth)
+      await patiently(() => reconcilePass(modules, chain.policy.reorgDepth), { what: 'the chain', log, signal })
 
       const stop = new AbortController()
       const loops = startLoops(modules, chain, AbortSignal.any([signal, stop.signal]))

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the gateway needs to know from the chain, and the view that reads it with a cache that follows the chain's events. */
-import type { Hex as ViemHex } from 'viem'
+import { BlockNotFoundError, type Hex as ViemHex } from 'viem'
 import type { Point } from '../crypto/babyjubjub.ts'
 import type { ChainClient } from '../kit/chain.ts'
+import { rpcFailed } from '../kit/errors.ts'
 import type { Next } from '../kit/lifecycle.ts'
 import { dataKeyRegistryAbi, ioIDAbi, ioIDRegistryAbi, projectStoreAbi } from '../protocol/generated/abi.ts'
 import type { Address, DeviceId, ProjectId, TermsId } from '../protocol/ids.ts'
@@ -58,9 +59,12 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
   // The newest data key of a device, or that it has none, for every window from `from`.
   const dataKeys = new BoundedCache<string, { from: number; key: Point | undefined }>(CACHE_ENTRIES)
   const retired = new BoundedCache<string, boolean>(CACHE_ENTRIES)
-  let seen: { block: bigint; hash: ViemHex } | undefined
+  let seen: { block: bigint; hash: ViemHex; turns: number } | undefined
   // An answer asked for before a change may arrive after the change was seen: it is given out but not kept.
   let generation = 0
+
+  const missing = (error: unknown): Promise<undefined> => (error instanceof BlockNotFoundError ? Promise.resolve(undefined) : failed(error))
+  const failed = (error: unknown): Promise<never> => Promise.reject(rpcFailed(chain.rpcUrl, error))
 
   const forgetAll = (): void => {
     for (const cache of [projects, devices, dataKeys, retired]) cache.clear()
@@ -69,7 +73,7 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
   const read = async <T>(cache: BoundedCache<string, T>, key: string, load: () => Promise<T>): Promise<T> => {
     if (cache.has(key)) return cache.get(key) as T
     const asked = generation
-    const value = await load()
+    const value = await load().catch(failed)
     if (asked === generation) cache.set(key, value)
     return value
   }
@@ -115,7 +119,7 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
       const known = dataKeys.get(device)
       if (known !== undefined && window >= known.from) return known.key
       const asked = generation
-      const [found, newest] = await Promise.all([keyAt(device, window), keyAt(device, WINDOW_INDEX_LIMIT - 1)])
+      const [found, newest] = await Promise.all([keyAt(device, window), keyAt(device, WINDOW_INDEX_LIMIT - 1)]).catch(failed)
       const key = found.commitment === 0n ? undefined : found.key
       // Keys follow each other by window and none comes back: when the last window has the same one, so have all between.
       if (asked === generation && found.commitment === newest.commitment) dataKeys.set(device, { from: window, key })
@@ -128,21 +132,21 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
       ),
 
     async follow() {
-      const head = await client.getBlock()
-      if (seen !== undefined && head.hash === seen.hash) return 'wait'
-      const before = seen
+      const head = await client.getBlock().catch(failed)
+      const { turns } = chain
+      if (seen !== undefined && head.hash === seen.hash && seen.turns === turns) return 'wait'
+      // An endpoint that took over may lag: what it was asked before it caught up is as old as it was.
+      const before = seen?.turns === turns ? seen : undefined
       const still =
-        before !== undefined && head.number > before.block
-          ? await client.getBlock({ blockNumber: before.block }).catch(() => undefined)
-          : undefined
+        before !== undefined && head.number > before.block ? await client.getBlock({ blockNumber: before.block }).catch(missing) : undefined
       generation += 1
       if (before === undefined || still?.hash !== before.hash || head.number - before.block > LOG_RANGE) {
-        // The first look, a long absence, or blocks that were seen are gone: nothing kept can be trusted.
+        // The first look, a long absence, another endpoint, or blocks that were seen are gone: nothing kept can be trusted.
         await chain.check()
         forgetAll()
       } else {
         const address = [contracts.ioIDRegistry, contracts.ioID, contracts.dataKeyRegistry, contracts.projectStore]
-        const logs = await client.getLogs({ address, fromBlock: before.block + 1n, toBlock: head.number })
+        const logs = await client.getLogs({ address, fromBlock: before.block + 1n, toBlock: head.number }).catch(failed)
         // Which event it was does not matter: every device and project that it names is read again.
         for (const topic of logs.flatMap((log) => log.topics.slice(1))) {
           const name = `0x${topic.slice(26)}`
@@ -150,7 +154,7 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
           projects.delete(BigInt(topic).toString())
         }
       }
-      seen = { block: head.number, hash: head.hash }
+      seen = { block: head.number, hash: head.hash, turns }
       return 'wait'
     },
   }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The door for devices: MQTT and HTTP in, verified and ordered messages into the data availability store. */
 import { addressOf, connectDeployment, readDeployment } from '../kit/deployment.ts'
+import { chainFaults } from '../kit/errors.ts'
 import { startHttp } from '../kit/http.ts'
-import { createStack, startLoop } from '../kit/lifecycle.ts'
+import { createStack, patiently, startLoop } from '../kit/lifecycle.ts'
 import { defineService, type RunningService, type ServiceContext } from '../kit/service.ts'
 import { backOutStore } from '../kit/store.ts'
 import type { Address, Hex } from '../protocol/ids.ts'
@@ -40,7 +41,7 @@ export const service = defineService({
   name: 'gateway',
   config: gatewayConfig,
   async start(config, context) {
-    const { deployment, chain, local } = await connectDeployment(config.chain)
+    const { deployment, chain, local } = await connectDeployment(config.chain, context)
     const [ioIDRegistry, ioID] = [addressOf(deployment, 'IoIDRegistry'), addressOf(deployment, 'IoID')]
     const [dataKeyRegistry, projectStore] = [addressOf(deployment, 'DataKeyRegistry'), addressOf(deployment, 'ProjectStore')]
     if (local) {
@@ -50,14 +51,14 @@ export const service = defineService({
     }
     const view = createChainView(chain, { ioIDRegistry, ioID, dataKeyRegistry, projectStore })
     const sight = { seenAt: 0 }
-    await followPass(view, sight)
+    await patiently(() => followPass(view, sight), { what: 'the chain', ...context })
     const loop = startLoop({
       name: 'follow',
       pass: () => followPass(view, sight),
       idleMs: config.chain.pollMs,
       signal: context.signal,
       log: context.log,
-      fatal: ['CHAIN_RESET', 'WRONG_CHAIN'],
+      fatal: chainFaults,
     })
     loop.done.catch(context.fail)
     return startGateway(config, context, {

@@ -4,7 +4,6 @@ import { BlockNotFoundError, type AbiEvent, type Address, type GetLogsReturnType
 import type { ChainClient } from './chain.ts'
 import { TrellisError, reorgTooDeep, rpcFailed } from './errors.ts'
 import type { Next } from './lifecycle.ts'
-import type { Store } from './store.ts'
 
 /** A block that was worked on, by number and hash. */
 interface Seen {
@@ -76,46 +75,38 @@ export function createScanner<const E extends readonly AbiEvent[]>(options: Scan
   const scan = async (): Promise<Next> => {
     const trail = read(await load())
     const tip = trail.at(-1)
-    if (tip !== undefined && (await hashOf(tip.block)) !== tip.hash) {
+    const head = await chain.confirmedBlock()
+    // Blocks above the head prove nothing: an endpoint that lags has not got them yet. A seen block below it that is another one does.
+    const witness = trail.findLast((seen) => seen.block <= head)
+    if (witness !== undefined && (await hashOf(witness.block)) !== witness.hash) {
       await rollback(trail)
       return 'again'
     }
-    const head = await chain.confirmedBlock()
     const from = (tip ?? start).block + 1n
     if (head < from) return 'wait'
     const to = head - from >= BigInt(maxRange) ? from + BigInt(maxRange) - 1n : head
-    const hash = await hashOf(to)
+    // After a long range too, a block as old as the deepest reorganisation is known.
+    const oldest = to - BigInt(chain.policy.reorgDepth)
+    const [hash, anchor] = await Promise.all([hashOf(to), oldest >= from ? hashOf(oldest) : null])
     const logs = await chain.public.getLogs({ address: [...addresses], events, fromBlock: from, toBlock: to, strict: true })
     // The range was read in several calls; if its last block changed meanwhile, read it again.
     if (hash === null || (await hashOf(to)) !== hash) return 'again'
-    const oldest = to - BigInt(chain.policy.reorgDepth)
-    const kept = trail.filter((seen, i) => seen.block >= oldest || i === trail.length - 1)
-    await apply({ logs, from, to, rollbackTo: null, position: write([...kept, { block: to, hash }]) })
+    const kept = anchor === null ? trail : [...trail, { block: oldest, hash: anchor }]
+    const first = kept.findLastIndex((seen) => seen.block <= oldest)
+    await apply({ logs, from, to, rollbackTo: null, position: write([...kept.slice(Math.max(0, first)), { block: to, hash }]) })
     return to === head ? 'wait' : 'again'
   }
 
+  let passing: Promise<Next> | null = null
   return {
     async pass() {
+      // Two loops may ask for one: what the first finds is for both.
+      passing ??= scan().finally(() => (passing = null))
       try {
-        return await scan()
+        return await passing
       } catch (error) {
         throw error instanceof TrellisError || !isTransport(error) ? error : rpcFailed(chain.rpcUrl, error)
       }
-    },
-  }
-}
-
-/** SQL of the table that `sqliteCursor` keeps cursors in, for a store's migrations. */
-export const cursorTable = 'create table cursors (name text primary key, position text not null) strict'
-
-/** A cursor in a service's store. `save` belongs inside the transaction of the batch's effects. */
-export function sqliteCursor(store: Store, name: string): { load: () => string | null; save: (position: string) => void } {
-  return {
-    load: () => (store.db.prepare('select position from cursors where name = ?').get(name)?.['position'] as string | undefined) ?? null,
-    save: (position) => {
-      store.db
-        .prepare('insert into cursors (name, position) values (?, ?) on conflict (name) do update set position = excluded.position')
-        .run(name, position)
     },
   }
 }

@@ -3,7 +3,9 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { connectChain, type ChainClient, type ChainPolicy } from './chain.ts'
-import { TrellisError } from './errors.ts'
+import { TrellisError, placeOf, rpcFailed } from './errors.ts'
+import { patiently } from './lifecycle.ts'
+import type { Logger } from './log.ts'
 import { isLoopback } from './loopback.ts'
 
 const hex = (bytes: number) =>
@@ -55,15 +57,49 @@ export function addressOf(deployment: Deployment, name: string): `0x${string}` {
 /** Two of the three marks of a local network; the third, the genesis that the deployment was made on, is checked when its chain is connected. */
 export const isLocal = ({ kind }: Pick<Deployment, 'kind'>, rpcUrl: string): boolean => kind === 'local' && isLoopback(rpcUrl)
 
+export interface DeploymentChain extends ChainPolicy {
+  rpcUrl: string
+  otherRpcUrls?: readonly string[]
+  timeoutMs?: number
+  maxFeePerGas?: bigint
+  addressesFile: string
+}
+
 /**
  * Reads the addresses file and connects to its chain. `local` allows bare and public development keys, so it takes all three marks of a local network.
- * @throws what `readDeployment` and `connectChain` throw */
+ * With `patience` a chain that does not answer is waited for, until the signal ends it.
+ * @throws what `readDeployment` and `connectChain` throw; DEPLOYMENT_MISSING, STOPPED
+ */
 export async function connectDeployment(
-  config: { rpcUrl: string; addressesFile: string } & ChainPolicy,
+  { addressesFile, ...options }: DeploymentChain,
+  patience?: { log: Logger; signal: AbortSignal },
 ): Promise<{ deployment: Deployment; chain: ChainClient; local: boolean }> {
-  const deployment = readDeployment(config.addressesFile)
-  const { rpcUrl, confirmations, pollMs, reorgDepth } = config
+  const deployment = readDeployment(addressesFile)
   const { chainId, genesisHash } = deployment
-  const chain = await connectChain({ rpcUrl, chainId, genesisHash, confirmations, pollMs, reorgDepth })
-  return { deployment, chain, local: isLocal(deployment, rpcUrl) }
+  const connect = async (): Promise<ChainClient> => {
+    const chain = await connectChain({ ...options, chainId, genesisHash, ...(patience === undefined ? {} : { log: patience.log }) })
+    await checkContracts(chain, deployment)
+    return chain
+  }
+  const chain = await (patience === undefined ? connect() : patiently(connect, { what: 'the chain', ...patience }))
+  const urls = [options.rpcUrl, ...(options.otherRpcUrls ?? [])]
+  return { deployment, chain, local: urls.every((url) => isLocal(deployment, url)) }
+}
+
+/** The genesis may be right and the contracts gone: a local chain that was set back. The newest contract speaks for all. */
+async function checkContracts(chain: ChainClient, { contracts }: Deployment): Promise<void> {
+  const [newest] = Object.entries(contracts).sort(([, a], [, b]) => b.block - a.block)
+  if (newest === undefined) return
+  const [name, { address, block }] = newest
+  const [code, head] = await Promise.all([chain.public.getCode({ address }), chain.public.getBlockNumber()]).catch((error: unknown) =>
+    Promise.reject(rpcFailed(chain.rpcUrl, error)),
+  )
+  if (code !== undefined) return
+  if (head < BigInt(block)) throw rpcFailed(chain.rpcUrl, `it has ${head} blocks, and the deployment is in block ${block}`)
+  throw new TrellisError({
+    code: 'DEPLOYMENT_MISSING',
+    message: 'The chain has no contract where the deployment has one.',
+    details: { contract: name, address, rpcUrl: placeOf(chain.rpcUrl) },
+    next: 'deploy again (npx hardhat deploy --network localhost), or point the service at the right RPC',
+  })
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Errors that every service can meet: configuration, ports, stores, and the chain under it. */
+import { BaseError } from 'viem'
 import { TrellisError } from '../protocol/errors.ts'
 
 export { TrellisError, isTrellisError, toTrellisError, type TrellisErrorJson } from '../protocol/errors.ts'
@@ -35,13 +36,23 @@ export function overloaded(what: string, limit: number): TrellisError {
   })
 }
 
-/** An RPC call failed for a reason that is not a revert: connection, timeout, server error. */
+/** What no retry mends for any service: another chain is behind the RPC, or what it worked on is gone. It stops with this error. */
+export const chainFaults = ['CHAIN_RESET', 'WRONG_CHAIN', 'REORG_TOO_DEEP'] as const
+
+/** An RPC address as errors and logs show it: providers put their customers' keys into path, query and user name. */
+export function placeOf(rpcUrl: string): string {
+  return URL.canParse(rpcUrl) ? new URL(rpcUrl).origin : rpcUrl
+}
+
+/** An RPC call failed for a reason that is not a revert: connection, timeout, server error. What is a `TrellisError` inside is told as it is. */
 export function rpcFailed(rpcUrl: string, cause: unknown): TrellisError {
+  const known = cause instanceof BaseError ? cause.walk((inner) => inner instanceof TrellisError) : cause
+  if (known instanceof TrellisError) return known
   const reason = cause instanceof Error ? ((cause as { shortMessage?: string }).shortMessage ?? cause.message) : String(cause)
   return new TrellisError({
     code: 'RPC_FAILED',
     message: 'The chain did not answer.',
-    details: { rpcUrl, reason: reason.split('\n', 1)[0] ?? '' },
+    details: { rpcUrl: placeOf(rpcUrl), reason: reason.split('\n', 1)[0] ?? '' },
     next: 'check that the chain runs at this address (npm run trellis -- status)',
     retryable: true,
     cause,

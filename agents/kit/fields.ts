@@ -35,6 +35,12 @@ export const chainPolicyFields = {
 export const chainField = z
   .strictObject({
     rpcUrl: urlField.default('http://127.0.0.1:8545'),
+    /** Further endpoints of the same chain: asked when one does not answer; what they say of the agent's own transactions must agree. */
+    otherRpcUrls: z.array(urlField).max(8).default([]),
+    /** Milliseconds that one RPC call may take. */
+    timeoutMs: z.int().min(100).max(60_000).default(10_000),
+    /** Most wei per gas that the agent's transactions offer. */
+    maxFeePerGas: idField.default(10_000_000_000_000n),
     /** Addresses file of the deployment: {chainId, genesisHash, kind, contracts}. */
     addressesFile: z.string().min(1).default('.trellis/addresses/31337.json'),
     ...chainPolicyFields,

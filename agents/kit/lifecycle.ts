@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Start and stop: parts stop in reverse order, passes repeat with backoff, everything ends when the signal says so. */
 import type { Logger } from './log.ts'
-import { isTrellisError, toTrellisError } from './errors.ts'
+import { TrellisError, isTrellisError, toTrellisError } from './errors.ts'
 
 /** What one pass of a loop says about when to run again. */
 export type Next = 'again' | 'wait'
@@ -43,6 +43,25 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
     const timer = setTimeout(done, ms)
     signal?.addEventListener('abort', done, { once: true })
   })
+}
+
+/** Repeats what a service needs at its start while it fails by something that passes. @throws STOPPED when the signal aborts; what does not pass */
+export async function patiently<T>(
+  work: () => Promise<T>,
+  { what, log, signal, backoff }: { what: string; log: Logger; signal: AbortSignal; backoff?: BackoffOptions },
+): Promise<T> {
+  const delays = createBackoff({ firstMs: 250, capMs: 10_000, ...backoff })
+  for (;;) {
+    if (signal.aborted) throw new TrellisError({ code: 'STOPPED', message: `The service was stopped while it waited for ${what}.` })
+    try {
+      return await work()
+    } catch (error) {
+      if (!isTrellisError(error) || !error.retryable) throw error
+      const ms = delays.next()
+      log.warn({ err: error, retryInMs: ms }, `waiting for ${what}`)
+      await sleep(ms, signal)
+    }
+  }
 }
 
 export interface LoopOptions {

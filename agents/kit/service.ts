@@ -96,7 +96,8 @@ export async function runService<S extends z.ZodObject>(service: Service<S>, sou
     await Promise.race(running.done === undefined ? [aborted] : [aborted, running.done])
     log.info('stopping')
   } catch (error) {
-    fail(error)
+    // A start that was still waiting for its chain when the signal came has nothing to stop.
+    if (!abort.signal.aborted || !isTrellisError(error, 'STOPPED')) fail(error)
   } finally {
     process.off('SIGINT', onSignal)
     process.off('SIGTERM', onSignal)

@@ -5,6 +5,7 @@ import type { LocalAccount } from 'viem'
 import type { ChainClient } from '../kit/chain.ts'
 import { addressOf, type Deployment } from '../kit/deployment.ts'
 import { toTrellisError } from '../kit/errors.ts'
+import { chainFaults } from '../kit/errors.ts'
 import { createStack, sleep, startLoop, type Next } from '../kit/lifecycle.ts'
 import { lockFolder } from '../kit/lock.ts'
 import type { Logger } from '../kit/log.ts'
@@ -21,9 +22,6 @@ import { createHeartbeat } from './heartbeat.ts'
 import { deliverPass, leasePass, provePass, type Places, type ProverModules } from './loop.ts'
 import type { ProverMetrics } from './metrics.ts'
 import { openWork } from './work.ts'
-
-/** What no retry cures: another chain is behind the RPC. */
-const fatal = ['CHAIN_RESET', 'WRONG_CHAIN']
 
 /** What the seats of a process share. */
 export interface Bench {
@@ -90,7 +88,7 @@ export async function openSeat(bench: Bench, account: LocalAccount): Promise<Sea
     const close = (): Promise<void> => (closing ??= stack.close())
     const beat = createHeartbeat({ chain, deployment, view, sender, metrics, log, now: Date.now })
     const loop = (name: string, idleMs: number, pass: (signal: AbortSignal) => Promise<Next>, capMs = 10_000) =>
-      startLoop({ name, idleMs, signal: ending, log, fatal, pass, backoff: { firstMs: 250, capMs } })
+      startLoop({ name, idleMs, signal: ending, log, fatal: chainFaults, pass, backoff: { firstMs: 250, capMs } })
     const heartbeat = loop('heartbeat', 1_000, async () => {
       await chain.check()
       return retiring ? 'wait' : beat()

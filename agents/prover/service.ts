@@ -31,7 +31,7 @@ export const createProverService = (openBackend: (config: ProverConfig) => Promi
         // First, for its process loads the keys while this one connects.
         const backend = await openBackend(config)
         stack.add('backend', () => backend.close())
-        const { deployment, chain, local } = await connectDeployment(config.chain)
+        const { deployment, chain, local } = await connectDeployment(config.chain, { log, signal })
         const key = await openKey(config.key, { local })
         stack.add('key', () => key.close())
         const metrics = proverMetrics(registry)

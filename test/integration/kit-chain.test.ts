@@ -9,7 +9,7 @@ import { createScanner } from '../../agents/kit/cursor.ts'
 import { createLog } from '../../agents/kit/log.ts'
 import { errorsOf } from '../../agents/kit/reverts.ts'
 import { createSender, type Sender } from '../../agents/kit/sender.ts'
-import { startChain, type LocalChain } from './support/chain.ts'
+import { startAnvil, type Anvil } from './support/anvil.ts'
 import { account } from './support/market.ts'
 
 const log = createLog('test', 'silent')
@@ -24,14 +24,14 @@ const policy = { confirmations: 0, pollMs: 20, reorgDepth: 8 }
 
 describe('chain client, sender and scanner', function () {
   this.timeout(120_000)
-  let local: LocalChain
+  let local: Anvil
   let chain: ChainClient
   let token: Hex
   let sender: Sender
   const to = account(9).address
 
-  before(async () => {
-    local = await startChain()
+  before(async function () {
+    local = await startAnvil(this)
     chain = await connectChain({ rpcUrl: local.rpcUrl, ...(await readGenesis(local.rpcUrl)), ...policy })
     const wallet = createWalletClient({ account: account(1), transport: http(local.rpcUrl), chain: chain.public.chain })
     const file = join(import.meta.dirname, '../../artifacts/contracts/mocks/TestToken.sol/TestToken.json')
@@ -40,7 +40,7 @@ describe('chain client, sender and scanner', function () {
     token = (await chain.public.waitForTransactionReceipt({ hash, pollingInterval: 20 })).contractAddress!
     sender = createSender({ chain, key: { account: account(1) }, errors: errorsOf(abi), log })
   })
-  after(() => local.stop())
+  after(() => local?.stop())
 
   const mint = (amount: bigint, by = sender) => by.send({ address: token, abi, functionName: 'mint', args: [to, amount] })
   const balance = () => chain.public.readContract({ address: token, abi, functionName: 'balanceOf', args: [to] })
