@@ -104,6 +104,7 @@ const stages: Stage[] = [
   { name: 'unit', needs: ['set-up'], run: () => mocha('unit', ['test/unit'], 60_000) },
   { name: 'circuits', needs: ['set-up'], run: () => mocha('circuits', ['test/circuits'], 300_000) },
   { name: 'integration', needs: ['set-up', 'generated'], run: () => mocha('integration', ['test/integration'], 120_000) },
+  { name: 'faults', needs: ['set-up'], alone: true, run: () => mocha('faults', ['test/faults'], 300_000) },
   { name: 'end to end', needs: ['set-up'], alone: true, run: () => mocha('end to end', ['test/e2e'], 300_000) },
 ]
 
