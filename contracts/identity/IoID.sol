@@ -290,6 +290,14 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
         return _storage().owned[owner_].count();
     }
 
+    /// @inheritdoc IERC721
+    /// @dev The registry asks this at every change of a device, so it is one read and no detour.
+    function ownerOf(uint256 id) public view override(ERC721Upgradeable, IERC721) returns (address owner_) {
+        uint256 token = _storage().tokens[id];
+        if (token & (U32 << 160) == 0) revert ERC721NonexistentToken(id);
+        owner_ = address(uint160(token));
+    }
+
     /// @inheritdoc IERC165
     function supportsInterface(bytes4 interfaceId) public view override(ERC721Upgradeable, IERC165) returns (bool) {
         return interfaceId == type(IERC721Enumerable).interfaceId || super.supportsInterface(interfaceId);

@@ -6,9 +6,9 @@ import {TypedData} from "./TypedData.sol";
 
 /// @title EIP-712 digests that devices and owners sign for IoIDRegistry, in the domain of the contract that runs this.
 library DeviceConsent {
-    bytes32 private constant NAME = keccak256("ioIDRegistry");
+    bytes32 internal constant NAME = keccak256("ioIDRegistry");
 
-    bytes32 private constant PERMIT_TYPE = keccak256("Permit(address owner,uint256 nonce)");
+    bytes32 internal constant PERMIT_TYPE = keccak256("Permit(address owner,uint256 nonce)");
     bytes32 private constant REGISTER_TYPE = keccak256(
         "Register(address deviceContract,uint256 tokenId,address user,address device,bytes32 hash,string uri,uint256 nonce,uint256 deadline)"
     );

@@ -6,7 +6,7 @@ library TypedData {
     bytes32 internal constant DOMAIN_TYPE = keccak256(
         "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
     );
-    bytes32 private constant VERSION = keccak256("1");
+    bytes32 internal constant VERSION = keccak256("1");
     /// @dev Half the order of secp256k1: an s above is the second signature of the same digest (EIP-2).
     uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 

@@ -1525,9 +1525,9 @@ export const ioIDAbi = [
   { inputs: [], name: 'minter', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'name', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
   {
-    inputs: [{ name: 'tokenId', type: 'uint256' }],
+    inputs: [{ name: 'id', type: 'uint256' }],
     name: 'ownerOf',
-    outputs: [{ name: '', type: 'address' }],
+    outputs: [{ name: 'owner_', type: 'address' }],
     stateMutability: 'view',
     type: 'function',
   },

@@ -6,10 +6,12 @@ import {IoIDRegistry} from "../../../contracts/identity/IoIDRegistry.sol";
 import {IIoIDRegistry} from "../../../contracts/interfaces/identity/IIoIDRegistry.sol";
 import {IDeviceAccount} from "../../../contracts/interfaces/wallet/IDeviceAccount.sol";
 import {IdentityFixture} from "../../solidity/IdentityFixture.sol";
+import {Vm} from "../../solidity/Vm.sol";
 
 contract IoIDRegistryTest is IdentityFixture {
     uint256 private constant KEY = 0xD1;
     uint256 private constant NEW_KEY = 0xD2;
+    bytes4 private constant UPDATE = bytes4(keccak256("update(address,bytes32,string,uint8,bytes32,bytes32)"));
     address private device = vm.addr(KEY);
     uint256 private deadline;
 
@@ -148,6 +150,76 @@ contract IoIDRegistryTest is IdentityFixture {
         registry.update(device, HASH, URI, v, r, s);
     }
 
+    /// @dev The owner's call is written out in assembly where the URI is short; his relayer's call goes the plain way.
+    function testFuzz_Update_IsTheSameBothWays(bytes32 hash, bytes calldata text) public {
+        vm.assume(hash != 0);
+        uint256 otherKey = 0xD3;
+        (address one, address other) = (device, vm.addr(otherKey));
+        registerDevice(KEY, owner);
+        registerDevice(otherKey, owner);
+        string memory uri = string(text[:text.length > 40 ? 40 : text.length]);
+        (uint8 v, bytes32 r, bytes32 s) = permit(KEY, owner, one);
+        vm.prank(owner);
+        registry.setRelayer(mallory, true);
+        vm.recordLogs();
+        vm.prank(owner);
+        registry.update(one, hash, uri, v, r, s);
+        (v, r, s) = permit(otherKey, owner, other);
+        vm.prank(mallory);
+        registry.update(other, hash, uri, v, r, s);
+
+        assertEq(registry.documentHash(one), hash);
+        assertEq(registry.documentURI(one), uri);
+        assertEq(registry.documentHash(other), hash);
+        assertEq(registry.documentURI(other), uri);
+        assertEq(registry.nonces(one), 2);
+        assertEq(registry.nonces(other), 2);
+        assertEq(registry.deviceTokenId(one), 1);
+        assertEq(registry.deviceTokenId(other), 2);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        assertEq(logs.length, 2);
+        assertEq(logs[0].topics[0], IIoIDRegistry.UpdateDevice.selector);
+        assertEq(logs[0].topics[1], bytes32(uint256(uint160(one))));
+        assertEq(logs[0].data, abi.encode(owner, hash, uri));
+        assertEq(logs[1].topics[0], logs[0].topics[0]);
+        assertEq(logs[1].data, logs[0].data);
+    }
+
+    function test_Update_TakesNothingBehindAShortURI() public {
+        registerDevice(KEY, owner);
+        (uint8 v, bytes32 r, bytes32 s) = permit(KEY, owner, device);
+        bytes memory data = abi.encodeWithSelector(UPDATE, device, bytes32(uint256(7)), "http://x", v, r, s);
+        data[data.length - 1] = 0xff; // in the padding of the URI
+        vm.prank(owner);
+        (bool sent, ) = address(registry).call(data);
+        assertTrue(sent);
+        assertEq(registry.documentURI(device), "http://x");
+        assertEq(registry.deviceTokenId(device), 1);
+        assertEq(registry.nonces(device), 2);
+    }
+
+    function test_Update_RevertWhen_TheSignatureIsTheSecondOne() public {
+        registerDevice(KEY, owner);
+        (uint8 v, bytes32 r, bytes32 s) = permit(KEY, owner, device);
+        uint256 order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
+        vm.prank(owner);
+        vm.expectRevert(bytes("invalid signature"));
+        registry.update(device, HASH, "http://x", v == 27 ? 28 : 27, r, bytes32(order - uint256(s)));
+    }
+
+    function test_Update_RevertWhen_TheFirstKeyIsRotatedAway() public {
+        registerDevice(KEY, owner);
+        _rotate(KEY, NEW_KEY);
+        (uint8 v, bytes32 r, bytes32 s) = permit(KEY, owner, device);
+        vm.prank(owner);
+        vm.expectRevert(bytes("invalid signature"));
+        registry.update(device, HASH, "http://x", v, r, s);
+        (v, r, s) = permit(NEW_KEY, owner, device);
+        vm.prank(owner);
+        registry.update(device, HASH, "http://x", v, r, s);
+        assertEq(registry.documentURI(device), "http://x");
+    }
+
     function test_Attack5_LegacyNeedsOwnerAsCaller() public {
         registerDevice(KEY, owner);
         // The thief has the device key: he signs whatever the contract asks, and is not the owner.
@@ -163,6 +235,8 @@ contract IoIDRegistryTest is IdentityFixture {
         (v, r, s) = permit(KEY, mallory, device);
         vm.expectRevert(refusal);
         registry.migrate(device, mallory, v, r, s);
+        vm.expectRevert(refusal);
+        registry.update(device, HASH, URI, v, r, s);
         vm.stopPrank();
         // Nor does the owner alone act without the device.
         (v, r, s) = permit(OWNER_KEY, owner, device);
