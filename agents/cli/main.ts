@@ -6,6 +6,7 @@ import type { AuditOptions } from './audit.ts'
 import { printError } from './print.ts'
 import type { ImportOptions } from './keys.ts'
 import type { RunOptions } from './run.ts'
+import type { TasksOptions } from './tasks.ts'
 
 function whole(least: number, most: number) {
   return (text: string): number => {
@@ -117,6 +118,33 @@ program
     '\nExamples:\n  npm run trellis -- run gateway --config gateway.json\n  npm run trellis -- run device --config device.json --offer',
   )
   .action(async (service: string, options: RunOptions) => (await import('./run.ts')).run(service, options))
+
+const tasks = program
+  .command('tasks')
+  .description('Tasks of a coordinator: what was put aside, and another try for it')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npm run trellis -- tasks list --dead\n  npm run trellis -- tasks retry --all\n  npm run trellis -- tasks retry 0x… --config coordinator.json',
+  )
+
+const taskOptions = (command: Command): Command =>
+  command
+    .option('--config <file>', 'configuration of the coordinator (default: that of the local run)')
+    .option('--url <url>', 'where it answers, when that is not the address of its configuration')
+    .option('--json', 'as one line of JSON', false)
+
+taskOptions(tasks.command('list'))
+  .description('Lists tasks with state, tries and reason')
+  .option('--dead', 'only those that were put aside', false)
+  .action(async ({ dead, ...options }: TasksOptions & { dead: boolean }) =>
+    (await import('./tasks.ts')).listTasks(state(), { ...options, ...(dead && { state: 'dead' }) }),
+  )
+
+taskOptions(tasks.command('retry'))
+  .description('Tries tasks again that were put aside; signed with the key of the coordinator')
+  .argument('[task...]', 'tasks as tasks list shows them')
+  .option('--all', 'every dead task that can be tried again', false)
+  .action(async (ids: string[], options: TasksOptions & { all: boolean }) => (await import('./tasks.ts')).retryTasks(state(), ids, options))
 
 const keys = program
   .command('keys')

@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { TrellisError, overloaded } from '../kit/errors.ts'
 import type { HttpApp, HttpContext } from '../kit/http.ts'
 import type { Hex } from '../protocol/ids.ts'
-import { REQUEST_TTL_MS, failureSchema, leaseRequestSchema, resultSchema, verifyRequest } from '../protocol/lease.ts'
+import { REQUEST_TTL_MS, failureSchema, leaseRequestSchema, resultSchema, retrySchema, verifyRequest } from '../protocol/lease.ts'
 import { proverUnknown } from './errors.ts'
 import type { Leases } from './leases.ts'
 import type { Modules } from './modules.ts'
@@ -13,7 +13,7 @@ import { openStates, type TaskState } from './schema.ts'
 
 export function routes(modules: Modules, leases: Leases): (app: HttpApp) => void {
   const guard = createGuard(modules)
-  const signed = async <S extends z.ZodType<{ prover: Hex }>>(c: HttpContext, schema: S): Promise<z.output<S>> => {
+  const signed = async <S extends z.ZodType>(c: HttpContext, schema: S, own = false): Promise<{ address: Hex; content: z.output<S> }> => {
     const body = await c.req.text()
     const { path } = c.req
     const { address, unixMs } = await verifyRequest(c.req.header('authorization'), {
@@ -23,21 +23,39 @@ export function routes(modules: Modules, leases: Leases): (app: HttpApp) => void
       body,
       nowMs: modules.now(),
     })
-    await guard(address, unixMs)
+    if (own && address !== modules.sender.address.toLowerCase())
+      throw new TrellisError({
+        code: 'FORBIDDEN',
+        message: 'Only the key of this coordinator may ask for this.',
+        details: { coordinator: modules.sender.address },
+        next: 'sign with the key in the configuration of this coordinator: trellis tasks retry --config FILE',
+      })
+    await guard(address, unixMs, own)
     const parsed = schema.safeParse(json(body))
     if (!parsed.success)
       throw new TrellisError({ code: 'MALFORMED', message: parsed.error.issues.map((issue) => issue.message).join('; ') })
-    if (parsed.data.prover !== address) throw new TrellisError({ code: 'FORBIDDEN', message: 'A prover speaks for itself only.' })
-    return parsed.data
+    return { address, content: parsed.data }
+  }
+  const fromProver = async <S extends z.ZodType<{ prover: Hex }>>(c: HttpContext, schema: S): Promise<z.output<S>> => {
+    const { address, content } = await signed(c, schema)
+    if (content.prover !== address) throw new TrellisError({ code: 'FORBIDDEN', message: 'A prover speaks for itself only.' })
+    return content
   }
 
   return (app) => {
     app.post('/v1/lease', async (c) => {
-      const request = await signed(c, leaseRequestSchema)
+      const request = await fromProver(c, leaseRequestSchema)
       return c.json({ tasks: await leases.lease(modules, request, c.req.raw.signal) })
     })
-    app.post('/v1/results', async (c) => c.json(await takeResult(modules, await signed(c, resultSchema))))
-    app.post('/v1/failures', async (c) => c.json(await takeFailure(modules, await signed(c, failureSchema))))
+    app.post('/v1/results', async (c) => c.json(await takeResult(modules, await fromProver(c, resultSchema))))
+    app.post('/v1/failures', async (c) => c.json(await takeFailure(modules, await fromProver(c, failureSchema))))
+    app.post('/v1/tasks/retry', async (c) => {
+      const { content } = await signed(c, retrySchema, true)
+      const outcomes = await modules.ledger.retry(content.taskIds)
+      modules.log.info({ tasks: outcomes }, 'dead tasks tried again')
+      modules.wake.assign()
+      return c.json({ tasks: outcomes })
+    })
     // In the order in which the coordinator took them; `next` is the `after` of the page that follows, null at the end.
     app.get('/v1/tasks', async (c) => {
       const { state, limit, after } = taskQuery(c.req.query())
@@ -57,26 +75,36 @@ export function routes(modules: Modules, leases: Leases): (app: HttpApp) => void
   }
 }
 
-/** Registered on chain, and each signature once. */
+/** Requests of one prover that are remembered at once: more of them within the life of a signature are refused, and no other prover is. */
+const usesOfOne = 2_000
+/** Provers whose requests are remembered. */
+const maxProvers = 10_000
+
+/** Registered on chain (unless `own`, the coordinator's own key), and each signature once. */
 function createGuard({ view, now }: Modules) {
-  const maxUses = 20_000
-  const used = new Map<string, number>()
+  const used = new Map<Hex, Map<number, number>>()
   const known = new Map<Hex, number>()
-  return async (address: Hex, unixMs: number): Promise<void> => {
-    for (const [key, at] of used) {
-      if (now() - at < 2 * REQUEST_TTL_MS) break
-      used.delete(key)
-    }
-    if (used.size >= maxUses) throw overloaded('The request memory', maxUses)
-    if ((known.get(address) ?? 0) < now()) {
+  return async (address: Hex, unixMs: number, own: boolean): Promise<void> => {
+    if (!own && (known.get(address) ?? 0) < now()) {
       if (!(await view.isProver(address))) throw proverUnknown(address)
-      if (known.size > 10_000) known.clear()
+      if (known.size >= maxProvers) known.clear()
       known.set(address, now() + 60_000)
     }
-    const key = `${address}.${unixMs}`
-    if (used.has(key))
+    const before = now() - 2 * REQUEST_TTL_MS
+    const mine = used.get(address) ?? new Map<number, number>()
+    for (const [signedAt, at] of mine) {
+      if (at >= before) break
+      mine.delete(signedAt)
+    }
+    if (mine.size >= usesOfOne) throw overloaded('The request memory of this prover', usesOfOne)
+    if (!used.has(address) && used.size >= maxProvers) {
+      for (const [other, uses] of used) if ([...uses.values()].every((at) => at < before)) used.delete(other)
+      if (used.size >= maxProvers) throw overloaded('The request memory', maxProvers)
+    }
+    if (mine.has(unixMs))
       throw new TrellisError({ code: 'UNAUTHENTICATED', message: 'This signature was used already.', next: 'sign each request anew' })
-    used.set(key, now())
+    mine.set(unixMs, now())
+    used.set(address, mine)
   }
 }
 

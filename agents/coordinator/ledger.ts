@@ -260,14 +260,43 @@ export async function openLedger({ leaseSeconds, ...place }: LedgerOptions) {
         return update(task, { ...change, job: null })
       }),
 
-    /** Nothing can change these any more: what was needed to work on them goes. */
+    /** Nothing changes these by itself any more. What was needed to work on them goes, but for tasks that somebody may want tried again. */
     async finish(block: number): Promise<void> {
       await query(
-        `update tasks set final = true, item = null, proof = null where not final and
-           ((state = 'settled' and block <= $1) or (state = 'dead' and deadline is null and reason <> 'BAD_WINDOW'))`,
+        `update tasks set final = true, proof = null, item = case when state = 'dead' and reason <> 'WINDOW_TAKEN' then item end
+         where not final and ((state = 'settled' and block <= $1) or (state = 'dead' and deadline is null and reason <> 'BAD_WINDOW'))`,
         [block],
       )
     },
+
+    /** Tasks that were put aside begin anew, with all their tries. Says for each why not, or null. */
+    retry: (ids: readonly Hex[]): Promise<{ id: Hex; refused: 'UNKNOWN_TASK' | 'NOT_DEAD' | 'WINDOW_TAKEN' | 'UNREADABLE' | null }[]> =>
+      queue.transaction(async () => {
+        const found = new Map((await tasks('id = any($1)', [ids], ids.length)).map((task) => [task.id, task]))
+        const outcomes = []
+        for (const id of new Set(ids)) {
+          const task = found.get(id)
+          const refused =
+            task === undefined
+              ? 'UNKNOWN_TASK'
+              : task.state !== 'dead'
+                ? 'NOT_DEAD'
+                : task.reason === 'WINDOW_TAKEN'
+                  ? 'WINDOW_TAKEN'
+                  : task.device === '0x'
+                    ? 'UNREADABLE'
+                    : null
+          if (refused === null) {
+            await query('delete from faults where task = $1', [id])
+            await query(
+              `update tasks set state = 'received', final = false, attempts = 0, not_before = 0, reason = null, rev = rev + 1 where id = $1`,
+              [id],
+            )
+          }
+          outcomes.push({ id, refused } as const)
+        }
+        return outcomes
+      }),
 
     /** Leases at most `max` tasks of a prover. */
     lease: (prover: Hex, max: number): Promise<Task[]> =>

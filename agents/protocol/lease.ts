@@ -99,6 +99,13 @@ export type ResultAnswer = z.output<typeof resultAnswerSchema>
 
 export const failureSchema = z.strictObject({ taskId: hex(32), prover: hex(20), reason: z.string().max(500) })
 
+/** Most tasks of one request to try dead tasks again. */
+export const RETRY_MAX = 500
+/** Dead tasks to be tried again; signed by the coordinator's own key. */
+export const retrySchema = z.strictObject({ taskIds: z.array(hex(32)).min(1).max(RETRY_MAX) })
+/** Why a task is not tried again, or null when it is. */
+export const retryAnswerSchema = z.object({ tasks: z.array(z.object({ id: hex(32), refused: z.string().nullable() })) })
+
 export interface SignedRequest {
   method: string
   host: string

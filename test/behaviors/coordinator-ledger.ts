@@ -213,6 +213,26 @@ export function behavesAsLedger(open: (leaseSeconds: number) => Promise<Ledger>)
     })
   })
 
+  it('tries a task again that was put aside, with all its tries, and says why another is not', async () => {
+    const [gave, taken, unreadable, going] = [await assigned(), await assigned(), await take('BAD_WINDOW'), await take()]
+    await ledger.failed(await row(gave), 'BAD_PROOF', { ...limits, limit: 1 })
+    await ledger.ended(await row(taken), { state: 'dead', reason: 'WINDOW_TAKEN' })
+    await ledger.update(await row(gave), { deadline: null, prover: null })
+    await ledger.finish(0)
+    expect(await row(gave)).to.deep.include({ state: 'dead', reason: 'TOO_MANY_ATTEMPTS', attempts: 1 })
+    const unknown = id()
+    expect(await ledger.retry([gave, gave, taken, going, unknown])).to.deep.equal([
+      { id: gave, refused: null },
+      { id: taken, refused: 'WINDOW_TAKEN' },
+      { id: going, refused: 'NOT_DEAD' },
+      { id: unknown, refused: 'UNKNOWN_TASK' },
+    ])
+    expect(await row(gave)).to.deep.include({ state: 'received', reason: null, attempts: 0, item: { cursor: 1 } })
+    expect((await ledger.due(1, 500)).map((task) => task.id)).to.include(gave)
+    expect(await ledger.faulty([gave])).to.deep.equal(new Map())
+    expect(await ledger.retry([unreadable])).to.deep.equal([{ id: unreadable, refused: null }])
+  })
+
   it('counts tasks and readings by state', async () => {
     const counts = await ledger.counts()
     expect(counts.settled.readings).to.equal(counts.settled.tasks * 5)

@@ -18,11 +18,21 @@ import { needs } from './support/engines.ts'
 import { startPostgres } from './support/postgres.ts'
 import { startStore } from './support/store.ts'
 
+const root = join(import.meta.dirname, '../..')
 const runner = join(import.meta.dirname, 'support/run.ts')
 /** Accounts by role. */
 const coordinatorA = 1
 const coordinatorB = 2
 const settled = 2
+
+/** Runs the CLI to its end. */
+async function trellisCli(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [join(root, 'agents/cli/main.ts'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const said = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) child[name].on('data', (chunk: Buffer) => (said[name] += chunk.toString()))
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, ...said }
+}
 
 interface Running {
   child: ChildProcess
@@ -181,6 +191,44 @@ describe('coordinator and prover processes', function () {
     await expectEachOnce(items)
   })
 
+  it('puts a task aside after too many bad proofs, and tries it again when its operator says so', async () => {
+    await market.addProver(3)
+    const c = await coordinator(coordinatorA, { maxAttempts: 2, taskSeconds: 5 })
+    const bad = await prover(3, c.url, 'wrong')
+    await ready(c)
+    const [item] = windows(1)
+    store.add(item!)
+    const config = join(folder, `coordinator-${new URL(c.url).port}.json`)
+    const trellis = (...args: string[]) => trellisCli('tasks', ...args, '--config', config)
+    await until('put aside', async () => (await accounting(c)).states['dead']?.tasks === 1, [c, bad])
+    await kill(bad.child)
+    const id = market.taskId(item!)
+    const listed = await trellis('list', '--dead', '--json')
+    expect(JSON.parse(listed.stdout)).to.have.length(1)
+    expect(JSON.parse(listed.stdout)[0]).to.include({ id, state: 'dead', reason: 'TOO_MANY_ATTEMPTS', attempts: 2 })
+    expect((await trellis('list', '--dead')).stdout).to.include('TOO_MANY_ATTEMPTS')
+
+    const stranger = {
+      method: 'POST',
+      host: new URL(c.url).host,
+      path: '/v1/tasks/retry',
+      body: JSON.stringify({ taskIds: [id] }),
+      unixMs: Date.now(),
+    }
+    const authorization = await authorizeRequest(account(3), stranger)
+    const refused = await fetch(`${c.url}/v1/tasks/retry`, { method: 'POST', body: stranger.body, headers: { authorization } })
+    expect([refused.status, (await refused.json()) as unknown]).to.deep.include(403)
+
+    const other = await trellis('retry', `0x${'12'.repeat(32)}`)
+    expect([other.code, other.stdout]).to.deep.equal([1, `UNKNOWN_TASK  0x${'12'.repeat(32)}\n0 of 1 tasks are tried again.\n`])
+    expect((await trellis('retry', 'x')).stderr).to.include('TASK_MALFORMED')
+    const good = await prover(3, c.url)
+    const again = await trellis('retry', '--all')
+    expect([again.code, again.stdout], again.stderr).to.deep.equal([0, `tried again  ${id}\n1 of 1 tasks are tried again.\n`])
+    await until('settled', () => allSettled([item!]), [c, good])
+    await expectEachOnce([item!])
+  })
+
   it('takes a proof once, and only for its own task, from its own prover', async () => {
     const address = await market.addProver(3)
     const c = await coordinator(coordinatorA, { longPollMs: 2_000, settleWaitMs: 60_000, settleBatch: 2 })
@@ -191,17 +239,12 @@ describe('coordinator and prover processes', function () {
     const tasks: LeasedTask[] = []
     await until(
       'leased',
-      async () => (
-        tasks.push(
-          ...(
-            await client.lease(
-              2,
-              tasks.map((task) => task.taskId),
-            )
-          ).map(({ task }) => task),
-        ),
-        tasks.length === 2
-      ),
+      async () => {
+        const held = tasks.map((task) => task.taskId)
+        // An answer that was lost is given again.
+        for (const { task } of await client.lease(2, held)) if (!held.includes(task.taskId)) tasks.push(task)
+        return tasks.length === 2
+      },
       [c],
     )
     const [first, second] = tasks.map((task) => ({ task, ...proofOf(task) })) as [Proven, Proven]
