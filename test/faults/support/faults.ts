@@ -11,11 +11,14 @@ import type { Agent } from './agent.ts'
 import { account, type FaultDevice, type Network } from './network.ts'
 import type { Aim, State, Strike } from './plan.ts'
 
-export const pause = (ms: number): Promise<void> => new Promise((wake) => void setTimeout(wake, ms))
+export const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms))
 
 /** Whether it became true in time. */
 export async function became(what: () => Promise<boolean>, limitMs: number, everyMs = 25): Promise<boolean> {
-  for (const until = Date.now() + limitMs; Date.now() < until; await pause(everyMs)) if (await what().catch(() => false)) return true
+  for (const until = Date.now() + limitMs; Date.now() < until;) {
+    if (await what().catch(() => false)) return true
+    await pause(everyMs)
+  }
   return false
 }
 

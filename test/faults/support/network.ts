@@ -144,7 +144,7 @@ export async function startNetwork(options: NetworkOptions) {
     for (let i = 0; i < proverCount; i += 1) {
       const port = await freePort()
       const name = `prover-${i + 1}`
-      const own = { coordinatorUrl: coordinatorUrls[i % coordinatorCount]!, artifactsFolder: join(root, 'build', 'circuits') }
+      const own = { coordinatorUrls, artifactsFolder: join(root, 'build', 'circuits') }
       provers.push(
         service(name, 'prover', { chain, http: { port }, key: key(PLACE.prover + i), dataFolder: join(folder, name), ...own }, port),
       )
