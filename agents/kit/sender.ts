@@ -83,6 +83,8 @@ interface Flight {
 
 /** Gas limit over the estimate, percent: state may move between the estimate and the block. */
 const gasMargin = 125n
+/** Times that a transaction is told to the pool again, unchanged, before it is sent with a higher fee. */
+const remindersPerSend = 10
 /** Times that the fee is raised at once because the pool asks for more; enough for a factor of a thousand. */
 const maxRaises = 64
 
@@ -171,16 +173,15 @@ export function createSender(options: SenderOptions): Sender {
       const hash = keccak256(raw)
       const answer = await push(flight, raw, hash)
       if (answer === 'used') return look(hashes)
-      const pooled = answer === 'pooled'
-      if (pooled && !hashes.includes(hash)) hashes.push(hash)
-      const higher = pooled ? null : replacementFees(flight.fees, await readMarket(), cap)
+      const higher = answer === 'cheap' ? replacementFees(flight.fees, await readMarket(), cap) : null
       if (higher !== null) {
         flight.fees = higher
         raises += 1
         continue
       }
+      if (!hashes.includes(hash)) hashes.push(hash)
       // Ours is in the pool, or one that costs too much to beat and may still get its block.
-      const outcome = await waitForReceipt(flight)
+      const outcome = await waitForReceipt(flight, raw)
       if (outcome !== 'open') return outcome
       const market = await readMarket()
       const fees = replacementFees(flight.fees, market, cap)
@@ -231,8 +232,9 @@ export function createSender(options: SenderOptions): Sender {
    * The receipt, or null when the nonce is used and not by this flight; `open` when there is neither within `resendMs`.
    * @throws RPC_DISAGREES when the endpoints do not agree until then; RPC_FAILED
    */
-  const waitForReceipt = async ({ hashes, account, nonce }: Flight): Promise<TransactionReceipt | null | 'open'> => {
+  const waitForReceipt = async ({ hashes, account, nonce }: Flight, raw: Hex): Promise<TransactionReceipt | null | 'open'> => {
     const until = Date.now() + resendMs
+    let remindAt = Date.now() + resendMs / remindersPerSend
     // The first look comes at once: local chains mine on arrival.
     for (let wait = 10; ; wait = Math.min(wait * 2, chain.policy.pollMs)) {
       const late = Date.now() >= until
@@ -242,6 +244,11 @@ export function createSender(options: SenderOptions): Sender {
         // The block may have come between the two answers.
         if (used > nonce) return await look(hashes)
         if (late) return 'open'
+        if (Date.now() >= remindAt) {
+          // A pool that dropped it, or that a restarted node lost, gets it again; one that has it says so.
+          remindAt = Date.now() + resendMs / remindersPerSend
+          await chain.broadcast(raw).catch(() => undefined)
+        }
       } catch (error) {
         if (late || !isTrellisError(error) || !error.retryable) throw error
         log.debug({ err: error, hashes }, 'receipt not read')

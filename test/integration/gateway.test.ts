@@ -227,7 +227,9 @@ describe('gateway', function () {
       expect(
         [...first.items, ...rest.items].map(({ device: of, index }) => `${of === device.publicKeys.device ? 1 : 2}/${index}`),
       ).to.deep.equal(['1/0', '1/1', '1/2', '2/0', '2/1'])
-      expect(await get(`/v1/projects/7/windows?after=${rest.next}`)).to.include({ next: rest.next }).and.to.have.property('items').that.is.empty
+      expect(await get(`/v1/projects/7/windows?after=${rest.next}`))
+        .to.include({ next: rest.next })
+        .and.to.have.property('items').that.is.empty
       expect((await fetch(`${gateway.url}/v1/projects/7/windows?limit=501`)).status).to.equal(400)
       expect((await fetch(`${gateway.url}/v1/projects/7/windows?after=x`)).status).to.equal(400)
     })

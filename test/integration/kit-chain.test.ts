@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The kit's chain parts on a real local chain: nonces, reverts by name, hung and lost transactions, events over reorganisations, another chain. */
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { createWalletClient, http, parseAbi, parseAbiItem, type Hex } from 'viem'
@@ -9,7 +10,9 @@ import { createScanner } from '../../agents/kit/cursor.ts'
 import { createLog } from '../../agents/kit/log.ts'
 import { errorsOf } from '../../agents/kit/reverts.ts'
 import { createSender, type Sender } from '../../agents/kit/sender.ts'
+import { openLedger } from '../../agents/coordinator/ledger.ts'
 import { startAnvil, type Anvil } from './support/anvil.ts'
+import { startProxy } from './support/rpc-proxy.ts'
 import { account } from './support/market.ts'
 
 const log = createLog('test', 'silent')
@@ -132,6 +135,121 @@ describe('chain client, sender and scanner', function () {
     await mint(1_003n)
     await scan()
     expect(seen.map(({ value }) => value).slice(known)).to.deep.equal([1_002n, 1_003n])
+  })
+
+  /** A scanner that starts at the first block and keeps what it was given in memory. */
+  const memory = (reorgDepth: number, at: ChainClient = chain) => {
+    const kept = { position: null as string | null, values: [] as { block: bigint; value: bigint }[], rollbacks: [] as bigint[] }
+    const scanner = createScanner({
+      name: 'transfers',
+      chain: { ...at, policy: { ...policy, reorgDepth } },
+      addresses: [token],
+      events: [transferred],
+      fromBlock: 0n,
+      load: () => kept.position,
+      apply: ({ logs, rollbackTo, position }) => {
+        if (rollbackTo !== null) {
+          kept.rollbacks.push(rollbackTo)
+          kept.values = kept.values.filter(({ block }) => block <= rollbackTo)
+        }
+        kept.values.push(...logs.map(({ blockNumber, args }) => ({ block: blockNumber, value: args.value })))
+        kept.position = position
+      },
+    })
+    const scan = async (): Promise<void> => {
+      while ((await scanner.pass()) === 'again');
+    }
+    return { kept, scan, has: (value: bigint) => kept.values.filter((seen) => seen.value === value).length }
+  }
+
+  it('survives a fork right after its first look, however long the chain is', async () => {
+    await local.mine(100)
+    await mint(2_001n)
+    const { scan, has, kept } = memory(8)
+    await scan()
+    expect(has(2_001n)).to.equal(1)
+    await local.reorg(3)
+    await mint(2_002n)
+    await scan()
+    expect([has(2_001n), has(2_002n)]).to.deep.equal([0, 1])
+    // What a fork of the allowed depth cannot reach was not read again.
+    expect(kept.rollbacks).to.deep.equal([(await chain.confirmedBlock()) - 1n - 8n])
+  })
+
+  it('survives one fork after the other at the depth of the policy, and stops at one deeper', async () => {
+    const { scan, has } = memory(8)
+    await scan()
+    for (let round = 0n; round < 3n; round++) {
+      await local.mine(3)
+      await scan()
+      await mint(3_000n + round)
+      await scan()
+      await local.reorg(8)
+      await scan()
+      expect(has(3_000n + round)).to.equal(0)
+    }
+    await local.mine(3)
+    await scan()
+    await local.reorg(12)
+    expect((await codeOf(scan())).code).to.equal('REORG_TOO_DEEP')
+  })
+
+  it('takes a node that lags for what it is, and rolls nothing back', async () => {
+    const proxy = await startProxy(local.rpcUrl)
+    try {
+      const at = await connectChain({ rpcUrl: proxy.url, ...(await readGenesis(local.rpcUrl)), ...policy })
+      await mint(4_001n)
+      const { scan, has, kept } = memory(8, at)
+      await scan()
+      const behind = (await chain.confirmedBlock()) - 20n
+      proxy.lie = ({ method, params }, answer) => {
+        if (method === 'eth_blockNumber') return { ...answer, result: `0x${behind.toString(16)}` }
+        return method === 'eth_getBlockByNumber' && BigInt(params![0] as string) > behind ? { ...answer, result: null } : undefined
+      }
+      await scan()
+      proxy.lie = null
+      await mint(4_002n)
+      await scan()
+      expect([has(4_001n), has(4_002n), kept.rollbacks.length]).to.deep.equal([1, 1, 0])
+    } finally {
+      await proxy.die()
+    }
+  })
+
+  it('takes a prover off the roster of the ledger whose registration a fork took back', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'trellis-roster-'))
+    const ledger = await openLedger({ folder, schema: 'coordinator', service: 'coordinator', databaseUrl: undefined, leaseSeconds: 1, log })
+    try {
+      const roster = createScanner({
+        name: 'provers',
+        chain,
+        addresses: [token],
+        events: [transferred],
+        fromBlock: 0n,
+        load: () => ledger.scanned('provers'),
+        apply: ({ logs, rollbackTo, position }) => {
+          const found = logs.map(({ args, blockNumber }) => ({
+            address: `0x${args.value.toString(16).padStart(40, '0')}` as Hex,
+            block: blockNumber,
+          }))
+          return ledger.rostered('provers', found, rollbackTo, position)
+        },
+      })
+      const knows = async (value: bigint): Promise<boolean> => {
+        while ((await roster.pass()) === 'again');
+        return (await ledger.provers()).includes(`0x${value.toString(16).padStart(40, '0')}`)
+      }
+      await mint(5_001n)
+      expect(await knows(5_001n)).to.equal(true)
+      await local.reorg(1)
+      await mint(5_002n)
+      expect([await knows(5_001n), await knows(5_002n)]).to.deep.equal([false, true])
+      await mint(5_001n)
+      expect(await knows(5_001n)).to.equal(true)
+    } finally {
+      await ledger.close()
+      rmSync(folder, { recursive: true, force: true })
+    }
   })
 
   it('says CHAIN_RESET when block 0 is another, and RPC_FAILED when nobody answers', async () => {

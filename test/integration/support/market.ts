@@ -170,6 +170,7 @@ export async function deployMarket(rpcUrl: string, folder: string, { taskSeconds
     ProgramRegistry: programs,
     TestToken: token,
     IoIDRegistry: identity,
+    IoID: identity,
   }
   mkdirSync(folder, { recursive: true })
   const addressesFile = join(folder, 'addresses.json')
