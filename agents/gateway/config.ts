@@ -2,6 +2,16 @@
 /** Configuration of the gateway. */
 import { z } from 'zod'
 import { chainField, httpField, logLevelField } from '../kit/fields.ts'
+import { WINDOW_CAPACITY } from '../protocol/window.ts'
+
+/** A window of 64 readings must fit into a burst. */
+const rateField = ({ perSecond, burst }: { perSecond: number; burst: number }) =>
+  z
+    .strictObject({
+      perSecond: z.number().positive().max(10_000_000).default(perSecond),
+      burst: z.int().min(WINDOW_CAPACITY).max(100_000_000).default(burst),
+    })
+    .prefault({})
 
 export const gatewayConfig = z.object({
   chain: chainField,
@@ -20,6 +30,15 @@ export const gatewayConfig = z.object({
   publicUrl: z.url().optional(),
   /** Messages judged at once; more are answered OVERLOADED. */
   maxWaiting: z.int().min(1).max(30_000).default(8_192),
+  /** Readings that one device, and one project, may deliver; more are answered RATE_LIMITED. */
+  limits: z
+    .strictObject({
+      device: rateField({ perSecond: 10_000, burst: 40_000 }),
+      project: rateField({ perSecond: 100_000, burst: 400_000 }),
+    })
+    .prefault({}),
+  /** Windows of a project that no coordinator has pulled; beyond, its devices are answered OVERLOADED and keep their readings. */
+  maxBacklog: z.int().min(1).max(10_000_000).default(100_000),
   /** Refusals kept to be looked at; older ones stay in the counts. */
   refusalsKept: z.int().min(1).max(10_000_000).default(100_000),
   documentsKept: z.int().min(1).max(10_000_000).default(100_000),

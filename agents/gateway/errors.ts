@@ -2,15 +2,6 @@
 /** Errors of the gateway that are not answers to devices; those are the refusal codes of agents/protocol/envelope.ts. */
 import { TrellisError } from '../kit/errors.ts'
 
-export function portBusy(hostname: string, port: number): TrellisError {
-  return new TrellisError({
-    code: 'PORT_BUSY',
-    message: `Another process listens on ${hostname}:${port}.`,
-    details: { hostname, port },
-    next: 'stop it, or choose another port: mqtt.port in the configuration of the gateway',
-  })
-}
-
 export function badRequest(message: string, details: Record<string, unknown> = {}): TrellisError {
   return new TrellisError({ code: 'BAD_REQUEST', message, details })
 }

@@ -6,6 +6,7 @@ import { type Ack, ackToJson } from '../protocol/ack.ts'
 import { ENVELOPE_BATCH, type EnvelopeDomain } from '../protocol/envelope.ts'
 import { type Address, type Hex, projectId } from '../protocol/ids.ts'
 import { termsToJson } from '../protocol/terms.ts'
+import type { Backlog } from './backlog.ts'
 import type { ChainView } from './chain-view.ts'
 import { DOCUMENT_MAX_BYTES, readDocument } from './documents.ts'
 import { badRequest, notFound } from './errors.ts'
@@ -21,6 +22,7 @@ export interface HttpModules {
   intake: Intake
   ledger: Ledger
   view: ChainView
+  backlog: Backlog
   metrics: GatewayMetrics
 }
 
@@ -36,7 +38,7 @@ export interface HttpDoorOptions extends EnvelopeDomain {
   now?: () => number
 }
 
-export function gatewayRoutes({ intake, ledger, view, metrics }: HttpModules, options: HttpDoorOptions): (app: HttpApp) => void {
+export function gatewayRoutes({ intake, ledger, view, backlog, metrics }: HttpModules, options: HttpDoorOptions): (app: HttpApp) => void {
   const { publicUrl, documentsKept, share, now = Date.now } = options
   const tooLarge = (): Promise<Ack> => intake.refuse('TOO_LARGE', `a request has at most ${BATCH_MAX_BYTES} bytes`)
   // Addresses with messages under way.
@@ -94,9 +96,11 @@ export function gatewayRoutes({ intake, ledger, view, metrics }: HttpModules, op
       })
     })
 
-    app.get('/v1/projects/:id/windows', (c) => {
+    app.get('/v1/projects/:id/windows', async (c) => {
       const project = readProject(c.req.param('id'))
       const after = readCursor(c)
+      // Back-pressure is a help: a note of it that fails must not keep a coordinator from its windows.
+      await backlog.pulled(project.toString(), after).catch(() => undefined)
       const items = ledger.windows(project.toString(), after, readLimit(c))
       return c.json({ storeId: ledger.storeId, items, next: items.at(-1)?.cursor ?? after })
     })
@@ -145,9 +149,12 @@ export function gatewayRoutes({ intake, ledger, view, metrics }: HttpModules, op
   }
 }
 
-/** One message: 200 when it is stored, 422 when it never will be as it is, 413 and 503 where HTTP has a word. */
+const refusalStatus: Readonly<Record<string, 413 | 429 | 503>> = { TOO_LARGE: 413, RATE_LIMITED: 429, OVERLOADED: 503 }
+
+/** One message: 200 when it is stored, 422 when it never will be as it is, 413, 429 and 503 where HTTP has a word. */
 function answer(c: HttpContext, ack: Ack): Response {
-  const status = ack.status !== 'refused' ? 200 : ack.reason === 'OVERLOADED' ? 503 : ack.reason === 'TOO_LARGE' ? 413 : 422
+  const status = ack.status !== 'refused' ? 200 : (refusalStatus[ack.reason ?? ''] ?? 422)
+  if (ack.retryAfterMs !== undefined) c.header('retry-after', String(Math.ceil(ack.retryAfterMs / 1000)))
   return c.json(ackToJson(ack), status)
 }
 

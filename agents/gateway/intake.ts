@@ -26,9 +26,11 @@ import { scale } from '../protocol/fixed-point.ts'
 import { type Address, channelIdOf, projectId } from '../protocol/ids.ts'
 import { clockOf, type Terms } from '../protocol/terms.ts'
 import { decodeDataSignature, openWindow, readingsRoot, rootToHex, windowMessage, type WindowReading } from '../protocol/window.ts'
+import type { Backlog } from './backlog.ts'
 import { BoundedCache } from './bounded-cache.ts'
 import type { ChainView } from './chain-view.ts'
 import type { DeviceState, Ledger, LedgerWrites } from './ledger.ts'
+import type { RateLimits } from './limits.ts'
 import type { GatewayMetrics } from './metrics.ts'
 import type { Sender } from './senders.ts'
 import type { SignatureVerifier } from './signatures.ts'
@@ -49,6 +51,8 @@ export interface IntakeModules {
   view: ChainView
   ledger: Ledger
   signatures: SignatureVerifier
+  limits: RateLimits
+  backlog: Backlog
   metrics: GatewayMetrics
   log: Logger
 }
@@ -64,6 +68,7 @@ interface Refused {
   refused: RefusalCode
   detail: string
   expected?: number
+  retryAfterMs?: number
 }
 
 interface JudgedReading {
@@ -81,20 +86,26 @@ interface JudgedWindow {
   root: bigint
   digest: Uint8Array
   terms: Terms
+  /** Why it is not taken unless it is stored already. */
+  refusal?: Refused
 }
 
 type Judged = JudgedReading | JudgedWindow
 type Verdict = 'accepted' | 'duplicate' | Refused
 
+/** When to try again, where nothing better is known, and where a coordinator must pull first. */
+const OVERLOADED_MS = 1_000
+const BACKLOG_MS = 5_000
+
 const nobody: MessageSubject = { device: null, kind: null, position: null }
 
-export function createIntake({ view, ledger, signatures, metrics, log }: IntakeModules, options: IntakeOptions): Intake {
+export function createIntake({ view, ledger, signatures, limits, backlog, metrics, log }: IntakeModules, options: IntakeOptions): Intake {
   const { chainId, dataKeyRegistry, maxWaiting, now = Date.now } = options
   const digests = envelopeDigests(options)
   const channels = new BoundedCache<string, bigint>(1_024)
   let waiting = 0
   // Refusals for load are counted with the next commit: they must not add to the load.
-  let overloaded = 0
+  const unkept = new Map<RefusalCode, number>()
 
   // Windows take 3 ms each of this thread: one per turn of the event loop, so that answers and single readings pass between them.
   let turns = Promise.resolve()
@@ -124,13 +135,17 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
     if ('refused' in judged) return judged
 
     // Others of this connection may have been found forged meanwhile.
-    if (sender.pausedMs > 0) return paused()
+    if (sender.pausedMs > 0) return paused(sender)
     const verdict = await signatures.verify(device.signer, judged.digest, Buffer.from(envelope.signature.slice(2), 'hex'))
-    if (verdict === 'busy') return refused('OVERLOADED', 'too many new keys at once')
+    if (verdict === 'busy') return later('OVERLOADED', 'too many new keys at once', 500)
     if (verdict === 'retired') return refused('RETIRED_KEY', 'this key was rotated away')
     if (verdict === 'bad') sender.bad()
     else sender.good()
     if (verdict === 'bad') return refused('BAD_SIGNATURE', 'not a signature by the device’s key over this message')
+    const of = envelope.project.toString()
+    const wait = limits.take(of, envelope.device, judged.kind === 'reading' ? 1 : judged.readings.length)
+    if (wait > 0) return later('RATE_LIMITED', 'this device, or its project, delivers faster than this gateway takes', wait)
+    if (await backlog.full(of)) return later('OVERLOADED', 'backlog: no coordinator has pulled the windows of this project', BACKLOG_MS)
     return judged.kind === 'reading' ? judgeReading(judged) : judgeWindow(judged)
   }
 
@@ -177,7 +192,8 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
     const future = inFuture(readings.at(-1)!.time, terms)
     if (future !== undefined) return future
     const key = await view.dataKey(envelope.device, envelope.index)
-    if (key === undefined) return refused('NO_DATA_KEY', 'no data key is bound for this window')
+    // A window that is stored already may come again after its key ended: the store says so, by the digest that the identity key signed.
+    if (key === undefined) return { ...judged, refusal: refused('NO_DATA_KEY', 'no data key is bound for this window') }
     const signature = decodeDataSignature(envelope.dataSignature)
     const { project, device, index, firstSequence } = envelope
     const message = windowMessage({
@@ -233,14 +249,15 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
   }
 
   const placeWindow = (judged: JudgedWindow, state: DeviceState, writes: LedgerWrites): Verdict => {
-    const { envelope, readings, root, digest, terms } = judged
+    const { envelope, readings, root, digest, terms, refusal } = judged
     const { index, firstSequence, firstTime, channel, lanes } = envelope
     const next = state.nextWindow
     if (index < next) {
       const stored = writes.windowDigest(state, index)
       if (stored !== undefined && Buffer.compare(stored, digest) === 0) return 'duplicate'
-      return refused('WINDOW_MISMATCH', 'this window was accepted with other content', next)
+      return refusal ?? refused('WINDOW_MISMATCH', 'this window was accepted with other content', next)
     }
+    if (refusal !== undefined) return refusal
     if (index > next) return refused('WINDOW_GAP', 'a window before this one is missing', next)
     if (firstSequence !== state.windowed) return refused('WINDOW_GAP', `the window must start at sequence ${state.windowed}`, next)
 
@@ -271,13 +288,13 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
     detail: string,
     subject: MessageSubject = nobody,
     project = '',
-    expected?: number,
+    { expected, retryAfterMs = OVERLOADED_MS }: Pick<Refused, 'expected' | 'retryAfterMs'> = {},
   ): Promise<Ack> => {
     const ack: Ack = { status: 'refused', subject, reason: code, detail, expected: expected ?? null }
     metrics.messages.inc({ status: 'refused', reason: code })
-    if (code === 'OVERLOADED') {
-      overloaded += 1
-      return ack
+    if (code === 'OVERLOADED' || code === 'RATE_LIMITED') {
+      unkept.set(code, (unkept.get(code) ?? 0) + 1)
+      return { ...ack, retryAfterMs }
     }
     const counted = await projectOf(project)
     await ledger
@@ -297,13 +314,12 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
 
   const keepRefusal = (writes: LedgerWrites, project: string, counted: string, ack: Ack): void => {
     writes.addRefusal(project, ack, now(), counted)
-    flushOverloaded(writes)
+    countUnkept(writes)
   }
 
-  const flushOverloaded = (writes: LedgerWrites): void => {
-    if (overloaded === 0) return
-    writes.countRefusals('', 'OVERLOADED', overloaded)
-    overloaded = 0
+  const countUnkept = (writes: LedgerWrites): void => {
+    for (const [code, count] of unkept) writes.countRefusals('', code, count)
+    unkept.clear()
   }
 
   const placed = async (envelope: Envelope, subject: MessageSubject, sender: Sender): Promise<Ack> => {
@@ -330,10 +346,10 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
   }
 
   const commit = (judged: Judged | Refused, project: string, subject: MessageSubject): Promise<Ack> => {
-    if ('refused' in judged) return refuse(judged.refused, judged.detail, subject, project, judged.expected)
+    if ('refused' in judged) return refuse(judged.refused, judged.detail, subject, project, judged)
     return ledger
       .commit((writes) => {
-        flushOverloaded(writes)
+        countUnkept(writes)
         const verdict = place(judged, writes)
         if (typeof verdict === 'string') return { status: verdict, subject, reason: null, detail: null, expected: null } satisfies Ack
         const { refused: reason, detail, expected } = verdict
@@ -352,7 +368,10 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
     if (waiting >= maxWaiting) return refuse('OVERLOADED', `${maxWaiting} messages are being judged`)
     const { sender } = door
     if (sender.waiting >= sender.share) return refuse('OVERLOADED', `${sender.share} messages of this sender are being judged`)
-    if (sender.pausedMs > 0) return refuse('OVERLOADED', paused().detail)
+    if (sender.pausedMs > 0) {
+      const { detail, ...wait } = paused(sender)
+      return refuse('OVERLOADED', detail, nobody, '', wait)
+    }
     waiting += 1
     sender.waiting += 1
     const started = performance.now()
@@ -388,8 +407,12 @@ export function createIntake({ view, ledger, signatures, metrics, log }: IntakeM
   }
 }
 
-function paused(): Refused {
-  return refused('OVERLOADED', 'too many bad signatures came from this connection')
+function paused(sender: Sender): Refused {
+  return later('OVERLOADED', 'too many bad signatures came from this connection', sender.pausedMs)
+}
+
+function later(code: 'OVERLOADED' | 'RATE_LIMITED', detail: string, retryAfterMs: number): Refused {
+  return { refused: code, detail, retryAfterMs }
 }
 
 function refused(code: RefusalCode, detail: string, expected?: number): Refused {

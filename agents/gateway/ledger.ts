@@ -93,6 +93,11 @@ export const migrations: readonly Migration[] = [
    insert into identity values (lower(hex(randomblob(16))))`,
     down: 'drop table identity',
   },
+  {
+    // The highest cursor that a reader asked after, per project.
+    up: 'create table pulled (project text primary key, cursor integer not null) strict, without rowid',
+    down: 'drop table pulled',
+  },
 ]
 
 /** Where a device stands. */
@@ -186,6 +191,10 @@ export interface Ledger {
   windowsByRoot(root: Uint8Array): WindowItem[]
   refusals(after: number, limit: number): RefusalItem[]
   accounting(project: string | null): Accounting
+  /** Windows of a project that no reader has asked beyond, counted up to `limit`. */
+  unpulled(project: string, limit: number): Promise<number> | number
+  /** Notes that a reader has everything up to this cursor; one that was never given out counts as the newest. */
+  addPulled(project: string, cursor: number): Promise<void>
   /** False when the store holds as many documents as it may. */
   addDocument(hash: Hex, body: string, receivedAt: number): Promise<boolean>
   document(hash: Hex): string | undefined
@@ -230,6 +239,14 @@ export function openLedger({ dataFolder, genesisHash, deployment, refusalsKept, 
   const counts = db.prepare(
     'select reason, sum(count) count from refusal_counts where ?1 is null or project = ?1 group by reason order by reason',
   )
+  const unpulled = db.prepare(
+    `select count(*) count from (select 1 from windows where project = ?1
+     and cursor > coalesce((select cursor from pulled where project = ?1), 0) limit ?2)`,
+  )
+  const addPulled = db.prepare(
+    `insert into pulled (project, cursor) select ?1, min(?2, max(cursor)) from windows where project = ?1 having max(cursor) is not null
+     on conflict (project) do update set cursor = max(cursor, excluded.cursor)`,
+  )
   const documentOf = db.prepare('select body from documents where hash = ?')
   // Counted once: rows carry their documents, so each count reads through all of them.
   let documents = Number(db.prepare('select count(*) count from documents').get()?.['count'])
@@ -263,6 +280,8 @@ export function openLedger({ dataFolder, genesisHash, deployment, refusalsKept, 
         refused: Object.fromEntries(counts.all(project).map((count) => [count['reason'] as RefusalCode, Number(count['count'])] as const)),
       }
     },
+    unpulled: (project, limit) => Number(unpulled.get(project, limit)?.['count']),
+    addPulled: (project, cursor) => batcher.submit(() => void addPulled.run(project, cursor)),
     addDocument: (hash, body, receivedAt) =>
       batcher.submit(() => {
         if (documentOf.get(hash) !== undefined) return true

@@ -8,11 +8,13 @@ import { defineService, type RunningService, type ServiceContext } from '../kit/
 import { backOutStore } from '../kit/store.ts'
 import type { Address, Hex } from '../protocol/ids.ts'
 import { adoptLedger } from './adopt.ts'
+import { createBacklog } from './backlog.ts'
 import { type ChainView, createChainView } from './chain-view.ts'
 import { gatewayConfig, type GatewayConfig } from './config.ts'
 import { gatewayRoutes } from './http.ts'
 import { createIntake } from './intake.ts'
 import { migrations, openLedger, storeFile } from './ledger.ts'
+import { createRateLimits } from './limits.ts'
 import { followPass } from './loop.ts'
 import { gatewayMetrics } from './metrics.ts'
 import { startMqtt } from './mqtt.ts'
@@ -27,6 +29,8 @@ export interface GatewayChain {
   view: ChainView
   /** Why the chain cannot be trusted now, or null. */
   ready: () => string | null
+  /** Ends what follows the chain. */
+  follow?: () => Promise<void>
 }
 
 export interface RunningGateway extends RunningService {
@@ -52,16 +56,22 @@ export const service = defineService({
     const view = createChainView(chain, { ioIDRegistry, ioID, dataKeyRegistry, projectStore })
     const sight = { seenAt: 0 }
     await patiently(() => followPass(view, sight), { what: 'the chain', ...context })
+    const ending = new AbortController()
     const loop = startLoop({
       name: 'follow',
       pass: () => followPass(view, sight),
       idleMs: config.chain.pollMs,
-      signal: context.signal,
+      signal: AbortSignal.any([context.signal, ending.signal]),
       log: context.log,
       fatal: chainFaults,
     })
     loop.done.catch(context.fail)
+    const follow = async (): Promise<void> => {
+      ending.abort()
+      await loop.done.catch(() => undefined)
+    }
     return startGateway(config, context, {
+      follow,
       chainId: chain.chainId,
       genesisHash: chain.genesisHash,
       contracts: { ioIDRegistry, dataKeyRegistry, projectStore },
@@ -86,12 +96,15 @@ export async function startGateway(
   const { dataFolder, refusalsKept, documentsKept, maxWaiting } = config
   const metrics = gatewayMetrics(registry)
   const stack = createStack(log)
+  if (chain.follow !== undefined) stack.add('follow', chain.follow)
   try {
     const ledger = openLedger({ dataFolder, genesisHash, deployment: contracts.ioIDRegistry, refusalsKept, documentsKept })
     stack.add('store', () => ledger.close())
     const signatures = createSignatureVerifier({ isRetired: (key) => view.isRetired(key) })
     const domain = { chainId, ...contracts }
-    const intake = createIntake({ view, ledger, signatures, metrics, log }, { ...domain, maxWaiting })
+    const limits = createRateLimits(config.limits)
+    const backlog = createBacklog(ledger, config)
+    const intake = createIntake({ view, ledger, signatures, limits, backlog, metrics, log }, { ...domain, maxWaiting })
     const share = shareOf(maxWaiting)
     let base = config.publicUrl ?? ''
     const http = await startHttp({
@@ -101,7 +114,7 @@ export async function startGateway(
       ready: chain.ready,
       bodyLimitBytes: 4 << 20,
       routes: gatewayRoutes(
-        { intake, ledger, view, metrics },
+        { intake, ledger, view, backlog, metrics },
         { ...domain, documentsKept, share, publicUrl: () => base.replace(/\/$/, '') },
       ),
     })

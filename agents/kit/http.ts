@@ -164,6 +164,15 @@ async function limitTime(work: Promise<void>, timeoutMs: number): Promise<void> 
   }
 }
 
+export function portBusy(hostname: string, port: number): TrellisError {
+  return new TrellisError({
+    code: 'PORT_BUSY',
+    message: `Another process listens on ${hostname}:${port}.`,
+    details: { hostname, port },
+    next: `stop it (ss -ltnp 'sport = :${port}' names it), or choose another port in the configuration`,
+  })
+}
+
 function listen(app: HttpApp, { hostname, port, timeoutMs = 30_000 }: HttpOptions): Promise<Server> {
   return new Promise((resolve, reject) => {
     const serverOptions = {
@@ -177,16 +186,7 @@ function listen(app: HttpApp, { hostname, port, timeoutMs = 30_000 }: HttpOption
       resolve(server)
     }) as Server
     const failed = (error: NodeJS.ErrnoException): void => {
-      if (error.code !== 'EADDRINUSE') return reject(error)
-      const details = { hostname, port }
-      reject(
-        new TrellisError({
-          code: 'PORT_BUSY',
-          message: `Another process listens on ${hostname}:${port}.`,
-          details,
-          next: `stop it (ss -ltnp 'sport = :${port}' names it), or choose another port in the configuration`,
-        }),
-      )
+      reject(error.code === 'EADDRINUSE' ? portBusy(hostname, port) : error)
     }
     server.once('error', failed)
   })

@@ -13,11 +13,17 @@ export interface Ack {
   detail: string | null
   /** Next sequence (reading) or index (window) that the gateway takes, where that helps. */
   expected: number | null
+  /** With OVERLOADED and RATE_LIMITED: when to try again, milliseconds from now. */
+  retryAfterMs?: number
 }
+
+/** The longest wait that a device takes from an answer. */
+export const RETRY_AFTER_MAX_MS = 300_000
 
 /** Codes after which the same message may be taken later; the others stay refused. */
 export const retryableRefusals: ReadonlySet<RefusalCode> = new Set([
   'OVERLOADED',
+  'RATE_LIMITED',
   'TIME_FUTURE',
   'SEQUENCE_GAP',
   'WINDOW_GAP',
@@ -31,12 +37,13 @@ export function encodeAck(ack: Ack): string {
 }
 
 /** `sequence` is a decimal string, `index` a number, as in the envelopes. */
-export function ackToJson({ status, subject, reason, detail, expected }: Ack): Record<string, unknown> {
+export function ackToJson({ status, subject, reason, detail, expected, retryAfterMs }: Ack): Record<string, unknown> {
   const { device, kind, position } = subject
   const text = (value: number | null): string | null => (value === null ? null : String(value))
   const window = kind === 'window'
   const place = window ? { index: position } : { sequence: text(position) }
-  return { v: 1, device, kind, ...place, status, reason, detail, expected: window ? expected : text(expected) }
+  const wait = retryAfterMs === undefined ? {} : { retryAfterMs }
+  return { v: 1, device, kind, ...place, status, reason, detail, expected: window ? expected : text(expected), ...wait }
 }
 
 /** Reads an acknowledgement; undefined when it is none of version 1. Fields that a later gateway adds are ignored here: a device only acts on these. */
@@ -55,12 +62,14 @@ export function ackFromJson(json: unknown): Ack | undefined {
   if (v !== 1 || (status !== 'accepted' && status !== 'duplicate' && status !== 'refused')) return undefined
   const readKind = kind === 'reading' || kind === 'window' ? kind : null
   const position = readKind === 'window' ? source['index'] : source['sequence']
+  const wait = integer(source['retryAfterMs'])
   return {
     status,
     subject: { device: typeof device === 'string' ? device : null, kind: readKind, position: integer(position) },
     reason: refusalCodes.find((code) => code === reason) ?? null,
     detail: typeof detail === 'string' ? detail : null,
     expected: integer(expected),
+    ...(wait === null ? {} : { retryAfterMs: Math.min(wait, RETRY_AFTER_MAX_MS) }),
   }
 }
 

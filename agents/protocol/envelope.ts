@@ -78,6 +78,7 @@ export const refusalCodes = [
   'WINDOW_GAP',
   'WINDOW_MISMATCH',
   'OVERLOADED',
+  'RATE_LIMITED',
 ] as const
 export type RefusalCode = (typeof refusalCodes)[number]
 

@@ -46,6 +46,19 @@ describe('sdk/delivery', () => {
     expect(some.wakeAt()).to.equal(undefined)
   })
 
+  it('waits as long as the gateway says, whatever else is answered and whenever it connects again', () => {
+    const some = lane()
+    some.due(range(0, 3))
+    some.refused(5_000)
+    some.progressed()
+    some.restart()
+    expect(some.due(range(1, 5))).to.deep.equal([])
+    at += 4_999
+    expect(some.due(range(1, 5))).to.deep.equal([])
+    at += 1
+    expect(positions(some.due(range(1, 5)))).to.deep.equal([1, 2, 3])
+  })
+
   it('counts refusals by round, waits after one, and forgets them with progress', () => {
     const some = lane()
     some.due(range(0, 3))

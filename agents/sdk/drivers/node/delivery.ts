@@ -17,8 +17,8 @@ export interface DeliveryLane {
   due(waiting: readonly OutboxMessage[]): readonly OutboxMessage[]
   /** An answer that took a message off the outbox. */
   progressed(): void
-  /** An answer that asks for a later try. @returns how many times in a row that happened without progress, each round counted once */
-  refused(): number
+  /** An answer that asks for a later try, not before `retryAfterMs`. @returns how many times in a row that happened without progress, each round counted once */
+  refused(retryAfterMs?: number): number
   /** The connection is new: what was under way may be lost. */
   restart(): void
   /** When `due` may have something again although nothing else happens; undefined while nothing is under way. */
@@ -31,6 +31,8 @@ export function createLane({ pipeline, retryMs, retryCapMs, now }: LaneOptions):
   let attempts = 0
   let refusedRounds = 0
   let refusedThisRound = false
+  // The gateway said so: neither an answer to another message nor a new connection ends it sooner.
+  let holdUntil = 0
 
   const backoff = (): number => Math.min(retryCapMs, retryMs * 2 ** Math.min(attempts, 20))
 
@@ -42,6 +44,7 @@ export function createLane({ pipeline, retryMs, retryCapMs, now }: LaneOptions):
         againAt = undefined
         return []
       }
+      if (at < holdUntil) return []
       if (againAt !== undefined && at >= againAt) {
         sentThrough = -1
         attempts += 1
@@ -60,7 +63,8 @@ export function createLane({ pipeline, retryMs, retryCapMs, now }: LaneOptions):
       refusedThisRound = false
       againAt = now() + retryMs
     },
-    refused() {
+    refused(retryAfterMs = 0) {
+      holdUntil = Math.max(holdUntil, now() + retryAfterMs)
       if (refusedThisRound) return refusedRounds
       refusedThisRound = true
       refusedRounds += 1
@@ -74,6 +78,6 @@ export function createLane({ pipeline, retryMs, retryCapMs, now }: LaneOptions):
       againAt = undefined
       refusedThisRound = false
     },
-    wakeAt: () => againAt,
+    wakeAt: () => (againAt === undefined ? undefined : Math.max(againAt, holdUntil)),
   }
 }

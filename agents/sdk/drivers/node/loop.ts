@@ -19,6 +19,7 @@ export interface DeviceModules {
   rows: RowQueue
   transport: Transport
   metrics: DeviceMetrics
+  log?: Record<'warn', (details: object, message: string) => void>
 }
 
 export interface DeviceOptions {
@@ -47,7 +48,7 @@ export interface DeviceLoop {
 const STEP = 256
 const IDLE_MS = 1_000
 
-export function createDeviceLoop({ signer, store, rows, transport, metrics }: DeviceModules, options: DeviceOptions): DeviceLoop {
+export function createDeviceLoop({ signer, store, rows, transport, metrics, log }: DeviceModules, options: DeviceOptions): DeviceLoop {
   const { terms, channel, send, outboxLimit, refusalLimit, now = Date.now } = options
   const { device } = signer.publicKeys
   const clock = clockOf(terms)
@@ -55,6 +56,7 @@ export function createDeviceLoop({ signer, store, rows, transport, metrics }: De
   let acks: Ack[] = []
   let sent = 0
   let flushed = false
+  let full = false
 
   const sealed = (closed: readonly ClosedWindow[]): NewWindow[] =>
     closed.map((window) => ({ ...window, payload: encodeEnvelope(signer.window(window, channel)) }))
@@ -79,14 +81,14 @@ export function createDeviceLoop({ signer, store, rows, transport, metrics }: De
     const done: Pick<OutboxMessage, 'kind' | 'position'>[] = []
     const answers = acks
     acks = []
-    for (const { status, subject, reason, detail, expected } of answers) {
+    for (const { status, subject, reason, detail, expected, retryAfterMs } of answers) {
       const { kind, position } = subject
       if (subject.device !== device || kind === null || position === null) continue
       metrics.answered.inc({ status })
       if (status === 'refused') {
         const code = reason ?? 'MALFORMED'
         counts.refused[code] = (counts.refused[code] ?? 0) + 1
-        judgeRefusal(kind, position, code, detail, expected)
+        judgeRefusal(kind, position, code, detail, expected, retryAfterMs)
         continue
       }
       counts[status] += 1
@@ -102,11 +104,12 @@ export function createDeviceLoop({ signer, store, rows, transport, metrics }: De
     code: RefusalCode,
     detail: string | null,
     expected: number | null,
+    retryAfterMs: number | undefined,
   ): void => {
     const oldest = store.oldest(kind)
     // An answer to what is not waiting is late, or provoked by a stranger.
     if (oldest === undefined || position < oldest) return
-    const rounds = lanes[kind].refused()
+    const rounds = lanes[kind].refused(retryAfterMs)
     const behind = (code === 'SEQUENCE_GAP' || code === 'WINDOW_GAP') && expected !== null && expected < oldest
     if (rounds < refusalLimit || (retryableRefusals.has(code) && !behind)) return
     const details = { device, kind, position, reason: code, detail, times: rounds }
@@ -126,12 +129,21 @@ export function createDeviceLoop({ signer, store, rows, transport, metrics }: De
     )
   }
 
+  /** The source waits: what the outbox holds is never dropped. Said once, until half of it went. */
+  const sayFull = (waiting: number): void => {
+    if (full) return
+    full = true
+    metrics.paused.inc({})
+    log?.warn({ waiting, outboxLimit }, 'the outbox is full: the source is not read until the gateway takes messages')
+  }
+
   const takeDue = async (): Promise<number | undefined> => {
     const readings: NewReading[] = []
     const closed: ClosedWindow[] = []
     let state: ReplayState = store.replay
     let dueAt: number | undefined
     let waiting = store.outboxSize()
+    if (waiting <= outboxLimit / 2) full = false
     for (;;) {
       const row = await rows.peek()
       if (row === undefined) {
@@ -145,7 +157,11 @@ export function createDeviceLoop({ signer, store, rows, transport, metrics }: De
         dueAt = wallMsOf(clock, row.time)
         break
       }
-      if (readings.length >= STEP || waiting >= outboxLimit) break
+      if (waiting >= outboxLimit) {
+        sayFull(waiting)
+        break
+      }
+      if (readings.length >= STEP) break
       rows.take()
       const step = replayStep(state, row, terms)
       state = step.state

@@ -11,8 +11,13 @@ export interface MetricsLike {
 export interface DeviceMetrics {
   /** Answers of the gateway, by status. */
   answered: CounterLike
+  /** Times that the source waited for room in the outbox. */
+  paused: CounterLike
 }
 
 export function deviceMetrics(metrics: MetricsLike): DeviceMetrics {
-  return { answered: metrics.counter('answered_total', 'messages answered by the gateway, by status', ['status']) }
+  return {
+    answered: metrics.counter('answered_total', 'messages answered by the gateway, by status', ['status']),
+    paused: metrics.counter('source_pauses_total', 'times that the source waited because the outbox was full'),
+  }
 }

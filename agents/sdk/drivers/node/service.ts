@@ -111,7 +111,7 @@ async function run(
   const url = config.gatewayUrl.replace(/\/$/, '')
   const project = projectId(config.project)
   const transport = config.transport === 'mqtt' ? openMqtt({ url: config.mqttUrl, project, device }, events) : openHttp(url, events)
-  const loop = createDeviceLoop({ signer, store, rows, transport, metrics: deviceMetrics(context.metrics) }, { ...config, terms })
+  const loop = createDeviceLoop({ signer, store, rows, transport, metrics: deviceMetrics(context.metrics), log }, { ...config, terms })
   try {
     while (!signal.aborted) {
       const woken = new Promise<void>((resolve) => (wake = resolve))
