@@ -24,6 +24,18 @@ export const gatewayConfig = z.object({
       maxConnections: z.int().min(1).max(100_000).default(4_096),
     })
     .prefault({}),
+  /** An outside broker instead of the one in the process: gateways of one group share its devices' messages, and need one store (databaseUrl). */
+  broker: z
+    .strictObject({
+      url: z.url({ protocol: /^mqtts?$/ }),
+      username: z.string().min(1).optional(),
+      passwordFile: z.string().min(1).optional(),
+      group: z
+        .string()
+        .regex(/^[A-Za-z0-9_-]{1,64}$/, 'letters, digits, _ and - were expected')
+        .default('trellis'),
+    })
+    .optional(),
   /** Folder of the store; one ledger per chain and deployment lies under it. */
   dataFolder: z.string().min(1).default('.trellis/gateway'),
   /** Base of document URIs as the outside sees this gateway; by default where it listens. */

@@ -5,6 +5,7 @@ import { TrellisError, overloaded } from '../kit/errors.ts'
 import { type Ack, ackToJson } from '../protocol/ack.ts'
 import { ENVELOPE_BATCH, type EnvelopeDomain } from '../protocol/envelope.ts'
 import { type Address, type Hex, projectId } from '../protocol/ids.ts'
+import type { AckKey } from '../protocol/signed-ack.ts'
 import { termsToJson } from '../protocol/terms.ts'
 import type { Backlog } from './backlog.ts'
 import type { ChainView } from './chain-view.ts'
@@ -31,6 +32,8 @@ export interface HttpDoorOptions extends EnvelopeDomain {
   projectStore: Address
   /** Base of the URIs of documents, without a slash at its end; read after the server is bound. */
   publicUrl: () => string
+  /** Keys of the answers on an outside broker; none where answers are not signed. */
+  ackKeys: readonly AckKey[]
   /** Documents that the store takes. */
   documentsKept: number
   /** Messages of one address that are judged at once. */
@@ -93,6 +96,7 @@ export function gatewayRoutes({ intake, ledger, view, backlog, metrics }: HttpMo
         version,
         termsId,
         terms: termsToJson(terms),
+        ackKeys: options.ackKeys,
       })
     })
 

@@ -94,9 +94,10 @@ export const migrations: readonly Migration[] = [
     down: 'drop table identity',
   },
   {
-    // The highest cursor that a reader asked after, per project.
-    up: 'create table pulled (project text primary key, cursor integer not null) strict, without rowid',
-    down: 'drop table pulled',
+    // The highest cursor that a reader asked after, per project; the key that signs answers on an outside broker.
+    up: `create table pulled (project text primary key, cursor integer not null) strict, without rowid;
+   create table ack_key (pkcs8 blob not null) strict`,
+    down: 'drop table ack_key; drop table pulled',
   },
 ]
 
@@ -195,6 +196,8 @@ export interface Ledger {
   unpulled(project: string, limit: number): Promise<number> | number
   /** Notes that a reader has everything up to this cursor; one that was never given out counts as the newest. */
   addPulled(project: string, cursor: number): Promise<void>
+  /** The private key that signs answers on an outside broker (PKCS #8); `make` gives it to a store that has none. */
+  ackKey(make: () => Uint8Array): Promise<Uint8Array>
   /** False when the store holds as many documents as it may. */
   addDocument(hash: Hex, body: string, receivedAt: number): Promise<boolean>
   document(hash: Hex): string | undefined
@@ -282,6 +285,14 @@ export function openLedger({ dataFolder, genesisHash, deployment, refusalsKept, 
     },
     unpulled: (project, limit) => Number(unpulled.get(project, limit)?.['count']),
     addPulled: (project, cursor) => batcher.submit(() => void addPulled.run(project, cursor)),
+    ackKey: (make) =>
+      batcher.submit(() => {
+        const known = db.prepare('select pkcs8 from ack_key').get()
+        if (known !== undefined) return known['pkcs8'] as Uint8Array
+        const made = make()
+        db.prepare('insert into ack_key (pkcs8) values (?)').run(made)
+        return made
+      }),
     addDocument: (hash, body, receivedAt) =>
       batcher.submit(() => {
         if (documentOf.get(hash) !== undefined) return true

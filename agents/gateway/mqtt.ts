@@ -30,6 +30,7 @@ export interface MqttOptions {
 export interface MqttDoor {
   readonly url: string
   readonly port: number
+  ready(): string | null
   close(): Promise<void>
 }
 
@@ -169,6 +170,7 @@ export async function startMqtt(
   return {
     url: `mqtt://${hostname}:${bound}`,
     port: bound,
+    ready: () => null,
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       for (const socket of sockets) socket.destroy()

@@ -8,7 +8,9 @@ import { defineService, type RunningService, type ServiceContext } from '../kit/
 import { backOutStore } from '../kit/store.ts'
 import type { Address, Hex } from '../protocol/ids.ts'
 import { adoptLedger } from './adopt.ts'
+import { openAckSigner } from './ack-signer.ts'
 import { createBacklog } from './backlog.ts'
+import { type BrokerDoor, openBroker } from './broker.ts'
 import { type ChainView, createChainView } from './chain-view.ts'
 import { gatewayConfig, type GatewayConfig } from './config.ts'
 import { gatewayRoutes } from './http.ts'
@@ -17,7 +19,7 @@ import { migrations, openLedger, storeFile } from './ledger.ts'
 import { createRateLimits } from './limits.ts'
 import { followPass } from './loop.ts'
 import { gatewayMetrics } from './metrics.ts'
-import { startMqtt } from './mqtt.ts'
+import { type MqttDoor, startMqtt } from './mqtt.ts'
 import { shareOf } from './senders.ts'
 import { createSignatureVerifier } from './signatures.ts'
 
@@ -106,26 +108,33 @@ export async function startGateway(
     const backlog = createBacklog(ledger, config)
     const intake = createIntake({ view, ledger, signatures, limits, backlog, metrics, log }, { ...domain, maxWaiting })
     const share = shareOf(maxWaiting)
+    const signer = config.broker === undefined ? undefined : await openAckSigner(ledger)
     let base = config.publicUrl ?? ''
+    let mqtt: (BrokerDoor | MqttDoor) | undefined = undefined
     const http = await startHttp({
       ...config.http,
       log,
       metrics: registry,
-      ready: chain.ready,
+      ready: () => chain.ready() ?? mqtt?.ready() ?? null,
       bodyLimitBytes: 4 << 20,
       routes: gatewayRoutes(
         { intake, ledger, view, backlog, metrics },
-        { ...domain, documentsKept, share, publicUrl: () => base.replace(/\/$/, '') },
+        { ...domain, ackKeys: signer === undefined ? [] : [signer.key], documentsKept, share, publicUrl: () => base.replace(/\/$/, '') },
       ),
     })
     stack.add('http', () => http.close())
     base ||= http.url
-    const mqtt = await startMqtt(intake, { ...config.mqtt, share }, metrics, log)
+    const { broker } = config
+    const door =
+      broker === undefined || signer === undefined
+        ? await startMqtt(intake, { ...config.mqtt, share }, metrics, log)
+        : await openBroker(intake, signer, { ...domain, broker, share }, log)
+    mqtt = door
     // The doors close first, then what they had begun to judge is answered and stored.
     stack.add('intake', () => drained(() => intake.waiting + ledger.waiting))
-    stack.add('mqtt', () => mqtt.close())
-    log.info({ http: http.url, mqtt: mqtt.url }, 'doors open')
-    return { url: http.url, mqttUrl: mqtt.url, stop: () => stack.close() }
+    stack.add('mqtt', () => door.close())
+    log.info({ http: http.url, mqtt: door.url }, 'doors open')
+    return { url: http.url, mqttUrl: door.url, stop: () => stack.close() }
   } catch (error) {
     await stack.close()
     throw error

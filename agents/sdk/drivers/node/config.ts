@@ -28,6 +28,11 @@ export const deviceConfig = z.object({
   addressesFile: z.string().min(1).default('.trellis/addresses/31337.json'),
   gatewayUrl: z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:8083'),
   mqttUrl: z.url({ protocol: /^mqtts?$/ }).default('mqtt://127.0.0.1:18830'),
+  /** 4 is MQTT 3.1.1. */
+  mqttVersion: z.union([z.literal(4), z.literal(5)]).default(4),
+  /** The account at an outside broker. */
+  mqttUsername: z.string().min(1).optional(),
+  mqttPasswordFile: z.string().min(1).optional(),
   transport: z.enum(['mqtt', 'http']).default('mqtt'),
   /** Terms that this device agrees to; others are refused. By default it takes those that the gateway tells. */
   termsId: hash.optional(),

@@ -3,6 +3,7 @@
 import { ackFromJson } from '../../../protocol/ack.ts'
 import { ENVELOPE_BATCH } from '../../../protocol/envelope.ts'
 import type { Address, Hex } from '../../../protocol/ids.ts'
+import { type AckKey, readAckKeys } from '../../../protocol/signed-ack.ts'
 import { type Terms, termsFromJson, termsIdOf } from '../../../protocol/terms.ts'
 import { deviceError } from './errors.ts'
 import type { Transport, TransportEvents } from './transport.ts'
@@ -64,8 +65,8 @@ export async function fetchTerms(
   project: bigint,
   contracts: DeviceContracts,
   pinned?: Hex,
-): Promise<{ terms: Terms; termsId: Hex; version: number }> {
-  let body: { version: number; terms: unknown }
+): Promise<{ terms: Terms; termsId: Hex; version: number; ackKeys: AckKey[] }> {
+  let body: { version: number; terms: unknown; ackKeys?: unknown }
   try {
     const response = await fetch(`${url}/v1/projects/${project}`, { signal: AbortSignal.timeout(TIMEOUT_MS) })
     if (!response.ok) throw new Error(`the gateway answered ${response.status}`)
@@ -90,7 +91,7 @@ export async function fetchTerms(
       version: body.version,
     })
   }
-  return { terms, termsId, version: body.version }
+  return { terms, termsId, version: body.version, ackKeys: readAckKeys(body.ackKeys) }
 }
 
 /** Leaves a DID document at the gateway. @throws TrellisError DOCUMENT_REFUSED */

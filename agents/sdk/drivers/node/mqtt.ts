@@ -1,29 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
-/** MQTT 3.1.1 to any broker in front of a gateway. QoS 0: the acknowledgement that counts is the gateway's own. */
+/**
+ * MQTT 3.1.1 or 5 to the broker in front of a gateway. QoS 0: the acknowledgement that counts is the gateway's own. A device that was told of keys takes
+ * signed acknowledgements only.
+ */
 import { connect } from 'mqtt'
 import { ackTopic, parseAck, upTopic } from '../../../protocol/ack.ts'
+import type { EnvelopeDomain } from '../../../protocol/envelope.ts'
 import type { DeviceId, ProjectId } from '../../../protocol/ids.ts'
+import { type AckKey, openSignedAck } from '../../../protocol/signed-ack.ts'
 import type { Transport, TransportEvents } from './transport.ts'
 
 export interface MqttOptions {
   url: string
   project: ProjectId
   device: DeviceId
+  domain: EnvelopeDomain
+  version?: 4 | 5
+  username?: string | undefined
+  password?: string | undefined
+  /** Keys of the gateway's acknowledgements now; none where they are not signed. */
+  ackKeys?: () => readonly AckKey[]
+  /** An acknowledgement came that none of the keys signed: forged, or the gateway has another key now. */
+  onStranger?: () => void
 }
 
-export function openMqtt({ url, project, device }: MqttOptions, { onAck, onConnect, onError }: TransportEvents): Transport {
+export function openMqtt(options: MqttOptions, { onAck, onConnect, onError }: TransportEvents): Transport {
+  const { url, project, device, domain, version = 4, username, password, ackKeys = () => [], onStranger } = options
   const up = upTopic(project, device)
   const acks = ackTopic(project, device)
   // The broker forgets the session: what it would keep for us, the outbox keeps better. `queueQoSZero` off, or old copies would pile up offline.
-  const options = {
+  const client = connect(url, {
     clientId: `trellis-${device}`,
-    protocolVersion: 4,
+    protocolVersion: version,
     clean: true,
     reconnectPeriod: 500,
     queueQoSZero: false,
     resubscribe: false,
-  } as const
-  const client = connect(url, options)
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+  })
   let subscribed = false
   client.on('connect', () => {
     client.subscribe(acks, { qos: 0 }, (error) => {
@@ -35,8 +50,11 @@ export function openMqtt({ url, project, device }: MqttOptions, { onAck, onConne
   client.on('close', () => (subscribed = false))
   client.on('error', onError)
   client.on('message', (topic, payload) => {
-    const ack = topic === acks ? parseAck(payload) : undefined
-    if (ack !== undefined) onAck(ack)
+    if (topic !== acks) return
+    const keys = ackKeys()
+    const ack = keys.length === 0 ? parseAck(payload) : openSignedAck(payload, keys, { ...domain, topic })
+    if (ack === 'stranger') onStranger?.()
+    else if (ack !== undefined) onAck(ack)
   })
   return {
     get connected() {

@@ -47,6 +47,8 @@ export interface DeviceReport extends DeliveryCounts {
 
 /** Terms are asked for this often while the gateway does not answer. */
 const TERMS_RETRY_MS = 1_000
+/** Least time between two questions for the gateway's keys. */
+const KEYS_AGAIN_MS = 5_000
 
 export const service = {
   name: 'device',
@@ -84,8 +86,10 @@ async function run(
 ): Promise<void> {
   const { log } = context
   const { device } = signer.publicKeys
-  const terms = await waitForTerms(config, contracts, signal, log)
-  if (terms === undefined) return
+  const known = await waitForTerms(config, contracts, signal, log)
+  if (known === undefined) return
+  const { terms } = known
+  let { ackKeys } = known
   if (terms.channel !== channelIdOf(config.channel)) {
     throw deviceError(
       'CHANNEL_MISMATCH',
@@ -110,7 +114,22 @@ async function run(
   }
   const url = config.gatewayUrl.replace(/\/$/, '')
   const project = projectId(config.project)
-  const transport = config.transport === 'mqtt' ? openMqtt({ url: config.mqttUrl, project, device }, events) : openHttp(url, events)
+  let askedAt = 0
+  /** A gateway may have got another key: it is asked over HTTP, now and then. One that signs never stops to. */
+  const onStranger = (): void => {
+    if (Date.now() - askedAt < KEYS_AGAIN_MS) return
+    askedAt = Date.now()
+    fetchTerms(url, config.project, contracts).then(
+      (found) => {
+        if (found.ackKeys.length > 0) ({ ackKeys } = found)
+      },
+      (error: unknown) => log.debug({ err: error }, 'the gateway does not tell its keys'),
+    )
+  }
+  const account = { username: config.mqttUsername, password: readPassword(config.mqttPasswordFile) }
+  const options = { url: config.mqttUrl, project, device, domain: contracts, version: config.mqttVersion, ...account }
+  const transport =
+    config.transport === 'mqtt' ? openMqtt({ ...options, ackKeys: () => ackKeys, onStranger }, events) : openHttp(url, events)
   const loop = createDeviceLoop({ signer, store, rows, transport, metrics: deviceMetrics(context.metrics), log }, { ...config, terms })
   try {
     while (!signal.aborted) {
@@ -143,7 +162,7 @@ async function run(
 async function waitForTerms(config: DeviceConfig, contracts: DeviceContracts, signal: AbortSignal, log: DeviceContext['log']) {
   for (let tries = 0; !signal.aborted; tries++) {
     try {
-      return (await fetchTerms(config.gatewayUrl.replace(/\/$/, ''), config.project, contracts, config.termsId)).terms
+      return await fetchTerms(config.gatewayUrl.replace(/\/$/, ''), config.project, contracts, config.termsId)
     } catch (error) {
       if (!isTrellisError(error, 'GATEWAY_UNREACHABLE')) throw error
       if (tries % 30 === 0) log.warn({ err: error }, 'waiting for the gateway')
@@ -177,6 +196,16 @@ function openSource({ mote, csv }: DeviceConfig): Source {
     ...(deviceColumn === undefined ? {} : { deviceColumn }),
     ...(device === undefined ? {} : { device }),
   })
+}
+
+/** @throws TrellisError PASSWORD_UNREADABLE */
+function readPassword(file: string | undefined): string | undefined {
+  if (file === undefined) return undefined
+  try {
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+  } catch (error) {
+    throw deviceError('PASSWORD_UNREADABLE', 'The password for the broker cannot be read.', { file }, 'correct mqttPasswordFile', error)
+  }
 }
 
 /** @throws TrellisError ADDRESSES_UNREADABLE */
