@@ -12,8 +12,9 @@ const outputSelection = { '*': { '*': ['storageLayout'], '': ['ast'] } }
 
 const deep = process.env['TRELLIS_DEEP'] === '1'
 
-const deploy = task('deploy', 'Deploys or resumes the contracts on the network of deploy/networks/<network>.json')
+const deploy = task('deploy', 'Deploys, resumes or upgrades the contracts on the network of deploy/networks/<network>.json')
   .addFlag({ name: 'json', description: 'Print the addresses as one line of JSON' })
+  .addFlag({ name: 'backOut', description: 'Put the logic that ran before back behind each proxy that was upgraded' })
   .setAction(() => import('./deploy/task.ts'))
   .build()
 

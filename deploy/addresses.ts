@@ -10,6 +10,8 @@ export interface AddressesFile {
   genesisHash: Hex
   kind: 'local' | 'public'
   contracts: Record<string, { address: Address; block: number; codeHash: Hex }>
+  /** Logic that each proxy ran before, oldest first: where a back-out goes. */
+  former?: Record<string, Address[]>
 }
 
 /** Where the addresses of a network belong; `localFolder` is the state folder of local runs. */
@@ -23,9 +25,11 @@ export function readAddresses(file: string): AddressesFile | undefined {
 /** Replaces the file in one step. Names are sorted, so that the file of a public network has small diffs. */
 export function writeAddresses(file: string, head: Omit<AddressesFile, 'contracts'>, contracts: Iterable<Deployed>): void {
   const rows = [...contracts].sort((a, b) => (a.name < b.name ? -1 : 1))
+  const { former, ...rest } = head
   const content: AddressesFile = {
-    ...head,
+    ...rest,
     contracts: Object.fromEntries(rows.map(({ name, address, block, codeHash }) => [name, { address, block: Number(block), codeHash }])),
+    ...(former === undefined || Object.keys(former).length === 0 ? {} : { former }),
   }
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(`${file}.${process.pid}`, `${JSON.stringify(content, undefined, 2)}\n`)

@@ -51,12 +51,24 @@ export interface DeployerOptions {
   confirmations: number
   /** Blocks of creation known from an earlier run, by address in lower case. */
   knownBlocks?: ReadonlyMap<string, bigint>
+  /** Addresses by name of the deployment that is on this chain already: its proxies are upgraded, what cannot be upgraded stays. */
+  deployed?: ReadonlyMap<string, Address>
   /** Called after each step; `sent` is false for a step that was already done. */
   onStep?: (step: { what: string; sent: boolean }) => void
 }
 
+/** A proxy whose logic is not that of this source. */
+export interface Upgrade {
+  name: string
+  proxy: Address
+  from: Address
+  to: Address
+}
+
 export class Deployer {
   readonly contracts = new Map<string, Deployed>()
+  /** Found by `proxy`; carried out by upgrade.ts. */
+  readonly upgrades: Upgrade[] = []
   readonly options: DeployerOptions
   readonly client: PublicClient
   readonly account: Address
@@ -90,7 +102,7 @@ export class Deployer {
 
   async #ensureFactory(): Promise<void> {
     if (await this.hasCode(CREATE2_FACTORY)) {
-      this.#step('CREATE2 factory', false)
+      this.step('CREATE2 factory', false)
       return
     }
     if ((await this.client.getBalance({ address: CREATE2_FACTORY_SIGNER })) < CREATE2_FACTORY_COST) {
@@ -107,16 +119,22 @@ export class Deployer {
     })
     await this.client.waitForTransactionReceipt({ hash })
     this.#sent += 1
-    this.#step('CREATE2 factory', true)
+    this.step('CREATE2 factory', true)
   }
 
-  /** Creates a contract by CREATE2, once. `name` is both its entry in the addresses file and its salt. */
+  /**
+   * Creates a contract by CREATE2, once. `name` is both its entry in the addresses file and its salt. One that is in the deployment already stays, also
+   * when this source would make another: it is not upgradeable. `anew` is for logic, of which a deployment has one after the other.
+   */
   async create(
     name: string,
     artifactName: string,
     args: readonly unknown[] = [],
     libraries: Readonly<Record<string, Address>> = {},
+    anew = false,
   ): Promise<Deployed> {
+    const known = anew ? undefined : await this.#known(name)
+    if (known !== undefined) return known
     const code = initCode(this.options.artifacts.read(artifactName), args, libraries)
     const salt = keccak256(stringToHex(`trellis/${name}`))
     const address = getContractAddress({ opcode: 'CREATE2', from: CREATE2_FACTORY, salt, bytecode: code })
@@ -138,7 +156,7 @@ export class Deployer {
     block ??= await this.#creationBlock(address)
     const deployed: Deployed = { name, address, block, codeHash: keccak256(runtime) }
     this.contracts.set(name, deployed)
-    this.#step(`create ${name}`, !present)
+    this.step(`create ${name}`, !present)
     return deployed
   }
 
@@ -150,18 +168,52 @@ export class Deployer {
     constructorArgs: readonly unknown[] = [],
     libraries: Readonly<Record<string, Address>> = {},
   ): Promise<Deployed> {
-    const implementation = await this.create(`${name}Implementation`, artifactName, constructorArgs, libraries)
+    const implementation = await this.create(`${name}Implementation`, artifactName, constructorArgs, libraries, true)
+    const known = await this.#known(name)
+    if (known !== undefined) {
+      const from = await this.implementationOf(known.address)
+      if (!isAddressEqual(from, implementation.address))
+        this.upgrades.push({ name, proxy: known.address, from, to: implementation.address })
+      known.implementation = implementation.address
+      return known
+    }
     const data = encodeFunctionData({ abi: this.abi(artifactName), functionName: init.functionName, args: init.args })
     const deployed = await this.create(name, 'ERC1967Proxy', [implementation.address, data])
     deployed.implementation = implementation.address
     return deployed
   }
 
+  /** What the deployment on this chain has under a name. */
+  async #known(name: string): Promise<Deployed | undefined> {
+    const address = this.options.deployed?.get(name)
+    const runtime = address === undefined ? undefined : await this.client.getCode({ address })
+    if (address === undefined || runtime === undefined || runtime === '0x') return undefined
+    const block = this.options.knownBlocks?.get(address.toLowerCase()) ?? (await this.#creationBlock(address))
+    const deployed: Deployed = { name, address, block, codeHash: keccak256(runtime) }
+    this.contracts.set(name, deployed)
+    this.step(`create ${name}`, false)
+    return deployed
+  }
+
+  /** Takes a contract of the deployment on this chain as it is, a proxy with the logic that it runs. */
+  async adopt(name: string): Promise<void> {
+    const known = await this.#known(name)
+    if (known === undefined) return
+    const implementation = await this.implementationOf(known.address)
+    if (BigInt(implementation) !== 0n) known.implementation = implementation
+  }
+
+  /** The logic that a proxy runs. */
+  async implementationOf(proxy: Address): Promise<Address> {
+    const slot = (await this.client.getStorageAt({ address: proxy, slot: IMPLEMENTATION_SLOT })) ?? '0x'
+    return getAddress(`0x${slot.slice(-40).padStart(40, '0')}`)
+  }
+
   /** Brings one setting to the wanted value: nothing is sent when it already holds; after a write it is read again. */
   async ensure<T>(what: string, read: () => Promise<T>, want: T | ((have: T) => boolean), write: () => Promise<unknown>): Promise<void> {
     const holds = (have: T): boolean => (typeof want === 'function' ? (want as (have: T) => boolean)(have) : same(have, want))
     if (holds(await read())) {
-      this.#step(what, false)
+      this.step(what, false)
       return
     }
     await write()
@@ -174,7 +226,7 @@ export class Deployer {
         next: 'check that the deploying key still holds the role for it',
       })
     }
-    this.#step(what, true)
+    this.step(what, true)
   }
 
   abi(artifactName: string): Abi {
@@ -220,8 +272,7 @@ export class Deployer {
       const code = await this.client.getCode({ address })
       if (code === undefined || keccak256(code) !== codeHash) wrong[name] = `code at ${address} is not what was deployed`
       if (implementation === undefined) continue
-      const slot = (await this.client.getStorageAt({ address, slot: IMPLEMENTATION_SLOT })) ?? '0x'
-      const have = getAddress(`0x${slot.slice(-40).padStart(40, '0')}`)
+      const have = await this.implementationOf(address)
       if (!isAddressEqual(have, implementation)) wrong[name] = `proxy points to ${have}, this source makes ${implementation}`
     }
     if (Object.keys(wrong).length === 0) return
@@ -233,7 +284,7 @@ export class Deployer {
     })
   }
 
-  #step(what: string, sent: boolean): void {
+  step(what: string, sent: boolean): void {
     this.options.onStep?.({ what, sent })
   }
 

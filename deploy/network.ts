@@ -49,9 +49,13 @@ export const networkSchema = z
     replayAllowed: z.boolean(),
     /** Holder of the administrator role of AccessManager after deployment; "deployer" keeps it with the deploying key. */
     administrator: z.union([z.literal('deployer'), address]),
+    /** How long each call of the administrator waits before it can run: it can grant itself every role, the upgrade role too. */
+    administratorDelaySeconds: seconds.max(365 * 86_400),
     /** Holder of the upgrade role, and how long each of its calls waits before it can run. */
     upgrader: z.union([z.literal('deployer'), address]),
     upgradeDelaySeconds: seconds.max(365 * 86_400),
+    /** May cancel a scheduled upgrade, and nothing else. */
+    guardian: address.optional(),
     /** ioID store: price of one ioID in wei, and who receives it. */
     ioIDPrice: z.string().regex(/^\d+$/, 'must be an amount in wei as a decimal string'),
     feeReceiver: z.union([z.literal('deployer'), address]),
@@ -75,6 +79,10 @@ export const networkSchema = z
     if (network.replayAllowed) refuse('replayAllowed', 'must be false: replay clocks are for local networks')
     if (network.token === 'test-token') refuse('token', 'must be the address of a token: anybody can mint the test token')
     if (network.upgradeDelaySeconds < 86_400) refuse('upgradeDelaySeconds', 'must be at least 86400 (one day) on a public network')
+    if (network.administratorDelaySeconds < network.upgradeDelaySeconds)
+      refuse('administratorDelaySeconds', 'must be at least upgradeDelaySeconds: the administrator can grant itself the upgrade role')
+    if (network.guardian !== undefined && network.guardian.toLowerCase() === network.upgrader.toLowerCase())
+      refuse('guardian', 'must be another account than the upgrader, whose upgrades it cancels')
     if (network.administrator === 'deployer')
       refuse('administrator', 'must be the address of a multisignature or timelock on a public network')
     if (network.chainId === 31337) refuse('chainId', 'is the id of development chains')

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The whole suite on one network: deploys or resumes, wires, hands over, verifies, writes the addresses. Used by Hardhat's task, the CLI and tests. */
 import { join } from 'node:path'
-import { createPublicClient, createWalletClient, defineChain, http, type LocalAccount, type PublicClient } from 'viem'
+import { createPublicClient, createWalletClient, defineChain, http, keccak256, type LocalAccount, type PublicClient } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
 import { DEVELOPMENT_MNEMONIC, loadAccount } from '../agents/kit/keys.ts'
 import { TrellisError } from '../agents/protocol/errors.ts'
-import { addressesPath, readAddresses, writeAddresses } from './addresses.ts'
-import { artifactFolder } from './artifacts.ts'
-import { Deployer } from './deployer.ts'
+import { addressesPath, readAddresses, writeAddresses, type AddressesFile } from './addresses.ts'
+import { artifactFolder, type ArtifactSource } from './artifacts.ts'
+import { Deployer, type Upgrade } from './deployer.ts'
 import { deployAccess } from './modules/access.ts'
 import { deployIdentity } from './modules/identity.ts'
 import { deployToken } from './modules/token.ts'
@@ -15,8 +15,10 @@ import { deployVerifiers } from './modules/verifiers.ts'
 import { deployW3bstream } from './modules/w3bstream.ts'
 import { deployWallet } from './modules/wallet.ts'
 import { isLocalNetwork, type Network } from './network.ts'
-import { programKeys } from './program-keys.ts'
-import { grantUpgradeRole, handOver } from './roles.ts'
+import { programKeys, type ProgramKey } from './program-keys.ts'
+import { grantUpgradeRole, handOver, nameGuardian, verifyRoles } from './roles.ts'
+import type { Layout } from './storage-layout.ts'
+import { checkLayouts, compiledLayouts, formerLogic, readLayouts, runUpgrades, writeLayouts, type UpgradeReport } from './upgrade.ts'
 
 const repository = join(import.meta.dirname, '..')
 
@@ -27,6 +29,10 @@ export interface SuiteOptions {
   /** Deploying key off local networks: a keystore with its password file. */
   key?: { keyFile: string; passwordFile?: string | undefined } | undefined
   onStep?: (step: { what: string; sent: boolean }) => void
+  /** Puts the logic that ran before back behind each proxy that was upgraded, and does nothing else. */
+  backOut?: boolean | undefined
+  /** Compiled contracts; those of this repository by default. */
+  artifacts?: ArtifactSource
 }
 
 export interface SuiteResult {
@@ -35,6 +41,8 @@ export interface SuiteResult {
   /** Transactions that this run sent; 0 when everything was there. */
   sent: number
   contracts: Deployer['contracts']
+  /** What was upgraded, or waits to be. */
+  upgrades: UpgradeReport[]
 }
 
 export async function deploySuite(options: SuiteOptions): Promise<SuiteResult> {
@@ -78,18 +86,48 @@ export async function deploySuite(options: SuiteOptions): Promise<SuiteResult> {
   const keys = await programKeys(network, local)
   const genesis = await client.getBlock({ blockNumber: 0n })
   const file = addressesPath(chainId, local, options.stateFolder ?? join(repository, '.trellis'))
-  const before = readAddresses(file)
-  const same = before?.genesisHash === genesis.hash
+  const known = readAddresses(file)
+  const before = known?.genesisHash === genesis.hash ? known : undefined
+  const artifacts = options.artifacts ?? artifactFolder(join(repository, 'artifacts'))
+  const layouts = (): Record<string, Layout> => compiledLayouts(artifacts, join(repository, 'artifacts'))
+  // A back-out goes to logic whose layout the present one was checked against when it came.
+  if (before !== undefined && options.backOut !== true) checkLayouts(readLayouts(file, repository), layouts())
+  const entries = Object.entries(before?.contracts ?? {})
   const deployer = new Deployer({
     client,
     wallet: createWalletClient({ chain, transport, account, pollingInterval: client.pollingInterval, cacheTime: 0 }),
-    artifacts: artifactFolder(join(repository, 'artifacts')),
+    artifacts,
     confirmations: network.confirmations,
-    knownBlocks: new Map(same ? Object.values(before.contracts).map(({ address, block }) => [address.toLowerCase(), BigInt(block)]) : []),
+    knownBlocks: new Map(entries.map(([, { address, block }]) => [address.toLowerCase(), BigInt(block)])),
+    deployed: new Map(entries.map(([name, { address }]) => [name, address])),
     ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
   })
 
   await deployer.placeFactory()
+  const waiting = options.backOut === true ? await formerUpgrades(deployer, before) : await deployAll(deployer, network, local, keys)
+  const upgrades = await runUpgrades(deployer, waiting)
+  await deployer.verify()
+  await verifyRoles(deployer, network)
+  // The logic that runs now, which is not yet what this source makes while an upgrade waits.
+  for (const { name } of upgrades) {
+    const { implementation } = deployer.contracts.get(name)!
+    const runtime = await client.getCode({ address: implementation! })
+    const block =
+      deployer.options.knownBlocks?.get(implementation!.toLowerCase()) ?? deployer.contracts.get(`${name}Implementation`)?.block ?? 0n
+    deployer.contracts.set(`${name}Implementation`, {
+      name: `${name}Implementation`,
+      address: implementation!,
+      block,
+      codeHash: keccak256(runtime!),
+    })
+  }
+  const head = { chainId, genesisHash: genesis.hash, kind: network.kind, former: formerLogic(before, deployer) }
+  writeAddresses(file, head, deployer.contracts.values())
+  if (options.backOut !== true && upgrades.every(({ state }) => state === 'done')) writeLayouts(file, layouts())
+  return { file, local, sent: deployer.sent, contracts: deployer.contracts, upgrades }
+}
+
+async function deployAll(deployer: Deployer, network: Network, local: boolean, keys: readonly ProgramKey[]): Promise<readonly Upgrade[]> {
   await deployAccess(deployer)
   await deployToken(deployer, network)
   await deployVerifiers(deployer, local, keys)
@@ -97,10 +135,25 @@ export async function deploySuite(options: SuiteOptions): Promise<SuiteResult> {
   await deployIdentity(deployer, network)
   await deployW3bstream(deployer, network, local)
   await grantUpgradeRole(deployer, network)
+  await nameGuardian(deployer, network)
   await handOver(deployer, network)
-  await deployer.verify()
-  writeAddresses(file, { chainId, genesisHash: genesis.hash, kind: network.kind }, deployer.contracts.values())
-  return { file, local, sent: deployer.sent, contracts: deployer.contracts }
+  return deployer.upgrades
+}
+
+/** The way back of each proxy that was upgraded. @throws TrellisError NOTHING_TO_BACK_OUT */
+async function formerUpgrades(deployer: Deployer, before: AddressesFile | undefined): Promise<Upgrade[]> {
+  for (const name of Object.keys(before?.contracts ?? {})) await deployer.adopt(name)
+  const found = Object.entries(before?.former ?? {}).flatMap(([name, list]) => {
+    const { address: proxy, implementation: from } = deployer.contracts.get(name) ?? {}
+    const to = list.at(-1)
+    return proxy === undefined || from === undefined || to === undefined ? [] : [{ name, proxy, from, to }]
+  })
+  if (found.length > 0) return found
+  throw new TrellisError({
+    code: 'NOTHING_TO_BACK_OUT',
+    message: 'No contract of this deployment was upgraded.',
+    next: 'an upgrade that is only scheduled is cancelled by its guardian: AccessManager.cancel',
+  })
 }
 
 async function deployingAccount(options: SuiteOptions, local: boolean): Promise<LocalAccount> {

@@ -19,7 +19,8 @@ export function readSecretFile(file: string): string {
     return readFileSync(file, 'utf8')
   } catch (error) {
     if (error instanceof TrellisError) throw error
-    const reason = error instanceof Error ? error.message : String(error)
+    // The message of the system repeats the path; its code says enough.
+    const reason = (error as NodeJS.ErrnoException).code ?? (error instanceof Error ? error.message : String(error))
     throw keyError('KEY_UNREADABLE', `The file cannot be read: ${reason}.`, file, 'check the path in the configuration')
   }
 }
@@ -63,7 +64,13 @@ function syncFolder(folder: string): void {
   closeSync(handle)
 }
 
-/** An error about a file with a secret. Never carries what is in it. */
+/** An error about a file with a secret. Never carries what is in it, nor a path that is a key itself: people do set `keyFile` to their key. */
 export function keyError(code: string, message: string, file: string, next: string): TrellisError {
+  if (/[0-9a-fA-F]{64}/.test(file))
+    return new TrellisError({
+      code,
+      message: 'A key stands where the path of a key file belongs.',
+      next: 'make a new key: this one was seen',
+    })
   return new TrellisError({ code, message, details: { file }, next })
 }

@@ -151,6 +151,7 @@ describe('deploy', () => {
         administrator,
         upgrader: administrator,
         upgradeDelaySeconds: 86_400,
+        administratorDelaySeconds: 86_400,
         token: administrator,
         ceremonies: { sensing_window: insecure },
       },

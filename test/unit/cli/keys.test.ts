@@ -104,6 +104,7 @@ describe('trellis keys', function () {
   it('takes no key and no password as an argument, and asks nobody when there is no terminal', async () => {
     const argument = await keys(['import', key, '--out', 'c.json', '--password-file', 'password'])
     expect([argument.code, argument.err.includes('too many arguments')]).to.deep.equal([1, true])
+    expect(argument.out + argument.err).not.to.contain(key.slice(2, 20))
     const silent = await keys(['new', '--out', 'c.json'])
     expect([silent.code, silent.err.includes('PASSWORD_MISSING')]).to.deep.equal([1, true])
     expect(await codeOf(importKey({ from: at('password'), out: at('c.json'), passwordFile: at('password') }))).to.equal('KEY_UNREADABLE')

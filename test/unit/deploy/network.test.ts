@@ -52,6 +52,16 @@ describe('deploy/network', () => {
     ])
   })
 
+  it('refuses an administrator that is quicker than upgrades, and a guardian of its own upgrades', () => {
+    const account = `0x${'ab'.repeat(20)}`
+    const error = refusal({
+      ...local(),
+      ...{ kind: 'public', chainId: 4690, upgradeDelaySeconds: 172_800, administratorDelaySeconds: 86_400 },
+      ...{ upgrader: account, guardian: account.toUpperCase().replace('0X', '0x') },
+    })
+    expect(Object.keys(error.details)).to.include.members(['administratorDelaySeconds', 'guardian'])
+  })
+
   it('refuses the example until its zero addresses are replaced', () => {
     expect(() => readNetwork('iotex-testnet')).to.throw(TrellisError, 'wrong field')
   })

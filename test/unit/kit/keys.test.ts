@@ -66,6 +66,9 @@ describe('openKey', () => {
     const short = await loadAccount({ keyFile: file('short', key.slice(0, 50)) }, { local: true }).catch((error: unknown) => error as Error)
     expect(short).to.be.instanceOf(Error)
     expect(JSON.stringify(short) + (short as Error).message).not.to.contain(key.slice(2, 20))
+    const mistaken = await loadAccount({ keyFile: key }, { local: true }).catch((error: unknown) => error as Error)
+    expect(mistaken).to.have.property('code', 'KEY_UNREADABLE')
+    expect(JSON.stringify(mistaken) + (mistaken as Error).message).not.to.contain(key.slice(2, 20))
   })
 
   it('takes the new key at a reload, and keeps the one in use when the new one is broken', async () => {

@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { differences, type Row } from '../../../scripts/bench.ts'
 import { constantName } from '../../../scripts/generate.ts'
 import { judgeSolidity, judgeTypescript, solidityImports, typescriptImports } from '../../../scripts/layers.ts'
-import { incompatibilities, type Layout } from '../../../scripts/layouts.ts'
+import { incompatibilities, type Layout } from '../../../deploy/storage-layout.ts'
 import { declared, licenceOfRoom } from '../../../scripts/licences.ts'
 import { parseCheck, parseMocha, parseSolidity, type Result, schedule } from '../../../scripts/test.ts'
 
