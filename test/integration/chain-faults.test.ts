@@ -11,7 +11,7 @@ import { PERMANENT_EXIT } from '../../agents/kit/service.ts'
 import type { WindowItemJson } from '../../agents/protocol/lease.ts'
 import { startAnvil, type Anvil } from './support/anvil.ts'
 import { freePort, kill } from './support/chain.ts'
-import { deployMarket, type Market } from './support/market.ts'
+import { account, deployMarket, type Market } from './support/market.ts'
 import { startStore } from './support/store.ts'
 
 const main = join(import.meta.dirname, '../../agents/cli/main.ts')
@@ -47,7 +47,7 @@ describe('agents under faults of the chain', function () {
   }
 
   const start = async (program: string[], name: string, config: object): Promise<Running> => {
-    const port = await freePort()
+    const port = (config as { http?: { port: number } }).http?.port ?? (await freePort())
     const file = join(folder, `${name}-${port}.json`)
     const chain = { rpcUrl: anvil.rpcUrl, addressesFile: market.addressesFile, pollMs: 50, ...(config as { chain?: object }).chain }
     writeFileSync(file, JSON.stringify({ http: { port }, logLevel: 'debug', ...config, chain }))
@@ -59,7 +59,7 @@ describe('agents under faults of the chain', function () {
     running.push(one)
     return one
   }
-  const coordinator = (more: { chain?: object; reconcileSeconds?: number } = {}) =>
+  const coordinator = (more: { chain?: object; http?: { port: number } } = {}) =>
     start([main], 'coordinator', {
       dataFolder: join(folder, 'coordinator'),
       key: { keyFile: market.keyFile(1) },
@@ -161,6 +161,26 @@ describe('agents under faults of the chain', function () {
       for (const item of items) await until('settled', isSettled(item))
       await new Promise((resolve) => setTimeout(resolve, 500))
       await expectOnce(...items)
+    })
+
+    it('or a kill between send and receipt: what is in the pool counts, and is not sent again', async () => {
+      const item = market.window(0)
+      await anvil.automine(false)
+      store.add(item)
+      await until('assignment in the pool', async () => (await anvil.pool()).length > 0)
+      await kill(c.child)
+      c = await coordinator({ http: { port: Number(new URL(c.url).port) } })
+      await until('waits for what was sent', async () => (await fetch(`${c.url}/ready`)).ok)
+      const sent = await anvil.pool()
+      await anvil.automine(true)
+      await anvil.mine()
+      await until('settled', isSettled(item))
+      await expectOnce(item)
+      const assigned = (await market.assignments()).filter(({ taskId }) => taskId === market.taskId(item))
+      expect(assigned).to.have.length(1)
+      const receipts = await Promise.all(sent.map((hash) => market.client.getTransactionReceipt({ hash })))
+      const own = receipts.filter(({ from }) => from === account(1).address.toLowerCase())
+      expect(own.map(({ status }) => status)).to.deep.equal(['success'])
     })
 
     it('deeper than the policy: the coordinator stops and says so', async () => {

@@ -67,6 +67,11 @@ describe('RPC endpoints', function () {
     return logs.filter(({ args }) => args.value === amount).length
   }
 
+  const mined = async (): Promise<void> => {
+    const limit = Date.now() + 20_000
+    while ((await mints()) === 0 && Date.now() < limit) await sleep(20)
+  }
+
   it('asks the next one when the first is dead, and the first again when it is back', async () => {
     const chain = await connect()
     await chain.public.getBlockNumber()
@@ -150,7 +155,8 @@ describe('RPC endpoints', function () {
       lying(liar, lie)
       let resolved = false
       const sending = mint(await connect()).finally(() => (resolved = true))
-      await sleep(250)
+      await mined()
+      await sleep(150)
       expect([resolved, await mints()]).to.deep.equal([false, 1])
       // The liar is gone, or has come to its senses.
       if (i % 2 === 0) await liar.die()
@@ -174,7 +180,8 @@ describe('RPC endpoints', function () {
     one.lie = ({ method }, answer) => (method === 'eth_blockNumber' ? { ...answer, result: '0xffffff' } : undefined)
     let resolved = false
     const sending = mint(chain).finally(() => (resolved = true))
-    await sleep(250)
+    await mined()
+    await sleep(150)
     expect(resolved).to.equal(false)
     await anvil.mine(2)
     await sending

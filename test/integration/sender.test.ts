@@ -189,20 +189,19 @@ describe('sender under faults of the chain', function () {
     })
 
     it('waits for what a killed process sent before it decides anything', async () => {
+      const holder = { account: account(5) }
+      const chain = await connect()
+      await open(chain).send({ address: token, abi, functionName: 'mint', args: [holder.account.address, 5n] })
       await anvil.automine(false)
-      await raw(await next(), { value: 5n })
-      const sending = failure(
-        open(await connect(), { resendMs: 5_000 }).send({
-          address: token,
-          abi,
-          functionName: 'transfer',
-          args: [account(9).address, 10n ** 30n],
-        }),
-      )
-      await sleep(100)
+      const wallet = createWalletClient({ account: holder.account, transport: http(anvil.rpcUrl), chain: chain.public.chain })
+      const transfer = { address: token, abi, functionName: 'transfer' } as const
+      const left = await wallet.writeContract({ ...transfer, args: [account(8).address, 5n], gas: 100_000n })
+      const sending = failure(open(chain, { key: holder, resendMs: 20_000 }).send({ ...transfer, args: [account(6).address, 5n] }))
+      await sleep(150)
       await anvil.mine()
-      expect((await sending).code).to.equal('CALL_REVERTED')
-      expect(await anvil.pool()).to.deep.equal([])
+      // What it sent took all there was: a sender that looked before would have replaced it.
+      expect((await sending).details['error']).to.equal('ERC20InsufficientBalance')
+      expect((await chain.public.getTransactionReceipt({ hash: left })).status).to.equal('success')
     })
 
     it('lets two processes with one key send, each call once', async () => {
@@ -233,7 +232,7 @@ describe('sender under faults of the chain', function () {
       await anvil.automine(false)
       const [chainA, chainB] = [await connect(), await connect()]
       // Both are simulated on a state where there is enough for one.
-      const first = open(chainA, { key: holder, resendMs: 10_000 }).send({
+      const first = open(chainA, { key: holder, resendMs: 120_000 }).send({
         address: token,
         abi,
         functionName: 'transfer',

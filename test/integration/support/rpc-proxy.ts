@@ -49,7 +49,7 @@ export async function startProxy(target: string): Promise<RpcProxy> {
     if (proxy.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, proxy.delayMs))
     if (proxy.mode === 'hang') return
     if (proxy.mode === 'drip') {
-      response.writeHead(200, { 'content-type': 'application/json' })
+      response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders()
       const timer = setInterval(() => response.write(' '), 1_000)
       response.on('close', () => clearInterval(timer))
       return
