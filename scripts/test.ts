@@ -105,6 +105,7 @@ const stages: Stage[] = [
   { name: 'circuits', needs: ['set-up'], run: () => mocha('circuits', ['test/circuits'], 300_000) },
   { name: 'integration', needs: ['set-up', 'generated'], run: () => mocha('integration', ['test/integration'], 120_000) },
   { name: 'faults', needs: ['set-up'], alone: true, run: () => mocha('faults', ['test/faults'], 300_000) },
+  ...(deep ? [{ name: 'fault mutants', needs: ['set-up'], alone: true, run: () => check(at('scripts', 'mutate-faults.ts')) }] : []),
   { name: 'end to end', needs: ['set-up'], alone: true, run: () => mocha('end to end', ['test/e2e'], 300_000) },
 ]
 

@@ -2,6 +2,7 @@
 /** Makes the faults of a plan happen on a running network, and undoes what does not end by itself. */
 import { randomBytes } from 'node:crypto'
 import { decodeAbiParameters, decodeFunctionData, type Hex } from 'viem'
+import { readAccounting } from '../../../agents/cli/local/books-stores.ts'
 import { addressOf } from '../../../agents/kit/deployment.ts'
 import { routerAbi, taskManagerAbi } from '../../../agents/protocol/generated/abi.ts'
 import type { LeasedTask } from '../../../agents/protocol/lease.ts'
@@ -56,6 +57,15 @@ export async function aimAt(network: Network, device: FaultDevice, aim: Aim, beg
   }
   const target = (): Agent => (aim.who === 'coordinator' ? coordinator : network.provers[aim.lastsMs % network.provers.length]!)
   const caught: Record<State, () => Promise<boolean>> = {
+    async stored() {
+      const stored = async (): Promise<number> => (await readAccounting(network.gatewayUrl, network.project)).windows
+      const before = await stored()
+      begin()
+      const found = await became(async () => (await stored()) > before, CATCH_MS)
+      await pause(aim.lastsMs % 400)
+      await strike(target())
+      return found
+    },
     async received() {
       await holdMining(network)
       begin()
@@ -144,7 +154,7 @@ export async function strikeWith(network: Network, device: FaultDevice, process:
   else if (verb === 'clock') await target!.skew(`${choice % 2 === 0 ? '+' : '-'}${90 + (choice % 120)}s`, 2_500 + lastsMs)
   else if (kind === 'chain dead') return weather(network.chainProxy, 'dead')
   else if (kind === 'chain slow') return weather(network.chainProxy, 'slow')
-  else if (kind === 'chain reorganised') await network.anvil.rpc('anvil_reorg', [1 + (choice % 3), []])
+  else if (kind === 'chain reorganised') await network.anvil.rpc('anvil_reorg', [1 + (choice % 8), []])
   else if (kind === 'broker cut') return weather(network.broker, 'dead')
   else if (kind === 'mqtt duplicated') return weather(network.broker, 'doubled')
   else if (kind === 'mqtt reordered') return weather(network.broker, 'reordered')

@@ -28,13 +28,14 @@ import { deploySuite } from '../../../deploy/suite.ts'
 import { engine } from '../../integration/support/engines.ts'
 import { type PostgresServer, startPostgres } from '../../integration/support/postgres.ts'
 import { Agent } from './agent.ts'
+import { registerInBulk } from './bulk.ts'
 import { type Proxy, startProxy } from './proxy.ts'
 
 export const CHANNEL = 'humidity'
 export const DECIMALS = 2
 const TOKEN = 10n ** 18n
 /** Blocks on top of onboarding, so that no reorganisation of the tests reaches it. */
-const SETTLED_BLOCKS = 40
+const SETTLED_BLOCKS = 60
 
 export interface NetworkOptions {
   /** Registered devices, each with keys of its own. */
@@ -243,25 +244,25 @@ async function openMarket({ client, rpcUrl }: Anvil, deployment: Deployment, opt
   const addresses = Object.fromEntries(Object.entries(deployment.contracts).map(([name, { address }]) => [name, address]))
   const owner = new ProjectOwner(deployerOf(PLACE.owner), addresses)
   const project: ProjectId = projectId(await owner.project('Faults'))
-  const collection = await owner.collection(project, 'Faults', count)
+  const collection = await owner.collection(project, 'Faults', 0)
   const places = {
     chainId: deployment.chainId,
     ioIDRegistry: addressOf(deployment, 'IoIDRegistry'),
     dataKeyRegistry: addressOf(deployment, 'DataKeyRegistry'),
   }
   const deadline = BigInt(Math.floor(Date.now() / 1000) + 36_000)
-  const devices: FaultDevice[] = []
-  for (let i = 0; i < count; i += 1) {
+  const devices = Array.from({ length: count }, (_, i): FaultDevice => {
     const secret = (use: string): Uint8Array => createHash('sha256').update(`trellis faults ${use} ${i}`).digest()
     const keys = { identity: secret('identity'), data: secret('data') }
     const signer = createDeviceSigner({ keys, project, ...places })
-    const id = signer.publicKeys.device
-    const item = { deviceContract: collection, tokenId: BigInt(i + 1), hash: keccak256(toBytes(id)), uri: `faults:${id}`, deadline }
-    const { typed } = await signer.registration({ owner: owner.address as Address, nonce: 0n, ...item })
-    await owner.register({ ...item, device: id, user: owner.address, signature: typed.signature })
-    await owner.bindDataKey(project, id, await signer.dataKey({ tokenId: await owner.tokenIdOf(id), fromWindow: 0, deadline }))
-    devices.push({ keys, signer, id })
-  }
+    return { keys, signer, id: signer.publicKeys.device }
+  })
+  await registerInBulk(
+    client,
+    owner,
+    { project, collection, deadline },
+    devices.map(({ signer }) => signer),
+  )
 
   const fleet = await owner.project('Fault provers')
   const fleetCollection = await owner.collection(fleet, 'Fault provers', provers)

@@ -33,8 +33,8 @@ export const KINDS = [
 ] as const
 export type Kind = (typeof KINDS)[number]
 
-/** States of a window in which a process is struck. */
-export const STATES = ['received', 'assigned', 'proving', 'proven', 'submitted', 'mined-unseen'] as const
+/** States of a window in which a process is struck: `stored` is at the gateway and not yet on its way to the chain. */
+export const STATES = ['stored', 'received', 'assigned', 'proving', 'proven', 'submitted', 'mined-unseen'] as const
 export type State = (typeof STATES)[number]
 
 export interface Strike {
@@ -56,7 +56,8 @@ export interface Aim {
 
 export interface Plan {
   seed: number
-  aim: Aim
+  /** Null: nothing is aimed at. */
+  aim: Aim | null
   strikes: Strike[]
 }
 
@@ -98,10 +99,16 @@ export function planOf(seed: number, kinds: readonly Kind[] = KINDS): Plan {
       choice: Math.floor(random() * 1_000),
     }))
   const state = place < states.length ? states[place]! : STATES[Math.floor(random() * STATES.length)]!
-  const who = state === 'mined-unseen' || state === 'proven' || state === 'submitted' || random() < 0.5 ? 'coordinator' : 'prover'
+  const who =
+    state === 'stored' || state === 'mined-unseen' || state === 'proven' || state === 'submitted' || random() < 0.5
+      ? 'coordinator'
+      : 'prover'
   const how = state === 'mined-unseen' || random() < 0.7 ? 'kill' : 'stop'
   return { seed, aim: { state, who, how, lastsMs: Math.round(500 + 1_000 * random()) }, strikes }
 }
 
 export const describePlan = ({ seed, aim, strikes }: Plan): string =>
-  `seed ${seed}: ${aim.how} ${aim.who} when a window is ${aim.state}; ${strikes.map(({ kind, afterMs }) => `+${afterMs} ms ${kind}`).join('; ')}`
+  [
+    `seed ${seed}${aim === null ? '' : `: ${aim.how} ${aim.who} when a window is ${aim.state}`}`,
+    ...strikes.map(({ kind, afterMs }) => `+${afterMs} ms ${kind}`),
+  ].join('; ')

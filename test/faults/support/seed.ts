@@ -46,7 +46,8 @@ export async function runSeed(network: Network, device: FaultDevice, plan: Plan,
       happened.push('coordinator assigns twice')
     }
     for (const strike of early) note(strike.kind, await strikeWith(network, device, begin(), strike))
-    note(`window ${plan.aim.state}`, await aimAt(network, device, plan.aim, begin))
+    if (plan.aim === null) begin()
+    else note(`window ${plan.aim.state}`, await aimAt(network, device, plan.aim, begin))
     for (const strike of late) {
       if (strike.kind === 'coordinator assigns twice') continue
       await pause(strike.afterMs)
