@@ -59,9 +59,10 @@ async function assignDue(modules: Modules, due: readonly Task[]): Promise<Next> 
   let assigned = 0
   for (const [project, tasks] of byProject(free)) {
     const chosen: { task: Task; prover: Hex }[] = []
+    const takers = await modules.view.takers(seats, project)
     for (const task of tasks) {
       if (chosen.length === modules.config.assignBatch) break
-      const prover = choose(modules, seats, faulty.get(task.id) ?? new Set())
+      const prover = choose(modules, takers, faulty.get(task.id) ?? new Set())
       if (prover !== null) chosen.push({ task, prover })
     }
     if (chosen.length > 0) assigned += await assign(modules, project, chosen)

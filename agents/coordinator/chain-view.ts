@@ -50,6 +50,13 @@ export function createChainView(chain: ChainClient, deployment: Deployment) {
       return ask(chain, { to: proverStore.address, function: 'statusOf' }, Promise.all(provers.map(seat)))
     },
 
+    /** Of these seats, those of provers that take tasks of the project. */
+    async takers(seats: readonly ProverSeat[], project: bigint): Promise<ProverSeat[]> {
+      const reading = seats.map(({ prover }) => client.readContract({ ...proverStore, functionName: 'takes', args: [prover, project] }))
+      const takes = await ask(chain, { to: proverStore.address, function: 'takes' }, Promise.all(reading))
+      return seats.filter((_, i) => takes[i])
+    },
+
     async isProver(prover: Hex): Promise<boolean> {
       const reading = client.readContract({ ...proverStore, functionName: 'statusOf', args: [prover] })
       return (await ask(chain, { to: proverStore.address, function: 'statusOf' }, reading)) !== status.none

@@ -18,6 +18,8 @@ contract ProverStoreNext is IProverStore, AccessManagedUpgradeable, UUPSUpgradea
     /// @dev Basis points.
     uint16 public constant MAX_REBATE_RATIO = 10_000;
 
+    uint256 private constant SELECTIVE = 0;
+
     /// @dev One slot: all that an assignment and a settlement read or write. Registered when `beneficiary` is not zero.
     struct Prover {
         address beneficiary;
@@ -35,6 +37,8 @@ contract ProverStoreNext is IProverStore, AccessManagedUpgradeable, UUPSUpgradea
         mapping(address prover => Prover) provers;
         mapping(address prover => address) devices;
         mapping(address prover => mapping(uint256 vmType => bool)) vmTypes;
+        /// @dev Of a selective prover, which is a flag at project 0: no project has that id.
+        mapping(address prover => mapping(uint256 projectId => bool)) accepted;
         mapping(address prover => uint256) released;
     }
 
@@ -131,10 +135,25 @@ contract ProverStoreNext is IProverStore, AccessManagedUpgradeable, UUPSUpgradea
     }
 
     /// @inheritdoc IProverStore
-    function acquire(address prover) external onlyTaskManager returns (bool taken) {
+    function setSelective(bool selective) external {
+        _caller();
+        _store().accepted[msg.sender][SELECTIVE] = selective;
+        emit SelectiveSet(msg.sender, selective);
+    }
+
+    /// @inheritdoc IProverStore
+    function acceptProject(uint256 projectId, bool accepted) external {
+        _caller();
+        if (projectId == SELECTIVE) revert ProverStore_BadProject(projectId);
+        _store().accepted[msg.sender][projectId] = accepted;
+        emit ProjectAccepted(msg.sender, projectId, accepted);
+    }
+
+    /// @inheritdoc IProverStore
+    function acquire(address prover, uint256 projectId) external onlyTaskManager returns (bool taken) {
         Store storage $ = _store();
         Prover memory p = $.provers[prover];
-        if (_status(p, $.heartbeatTtl) != Status.Idle) return false;
+        if (_status(p, $.heartbeatTtl) != Status.Idle || !_takes($, prover, projectId)) return false;
         $.provers[prover].inflight = p.inflight + 1;
         return true;
     }
@@ -164,14 +183,19 @@ contract ProverStoreNext is IProverStore, AccessManagedUpgradeable, UUPSUpgradea
         emit TaskManagerSet(taskManager_);
     }
 
+    /// @inheritdoc IProverStore
+    function statusOf(address prover) external view returns (Status) {
+        Store storage $ = _store();
+        return _status($.provers[prover], $.heartbeatTtl);
+    }
+
     function releasedBy(address prover) external view returns (uint256) {
         return _store().released[prover];
     }
 
     /// @inheritdoc IProverStore
-    function statusOf(address prover) external view returns (Status) {
-        Store storage $ = _store();
-        return _status($.provers[prover], $.heartbeatTtl);
+    function takes(address prover, uint256 projectId) external view returns (bool) {
+        return _takes(_store(), prover, projectId);
     }
 
     /// @inheritdoc IProverStore
@@ -257,6 +281,10 @@ contract ProverStoreNext is IProverStore, AccessManagedUpgradeable, UUPSUpgradea
         if (IIoIDRegistry(ioIDRegistry).signerOf(device) != msg.sender) {
             revert ProverStore_NotDeviceKey(device, msg.sender);
         }
+    }
+
+    function _takes(Store storage $, address prover, uint256 projectId) private view returns (bool) {
+        return !$.accepted[prover][SELECTIVE] || $.accepted[prover][projectId];
     }
 
     function _status(Prover memory p, uint256 ttl) private view returns (Status) {

@@ -21,7 +21,7 @@ enum Refusal {
     WindowSettled,
     DeviceNotLive, // not registered, removed, or of another project
     NoDataKey, // no data key of the device covers the window
-    ProverUnavailable, // not registered, paused, silent or full
+    ProverUnavailable, // not registered, paused, silent, full, or does not take the project
     Funds // the project's free balance does not cover the hold
 }
 

@@ -281,7 +281,7 @@ contract TaskManager is ITaskManager, AccessManagedUpgradeable, UUPSUpgradeable 
         if (reason != Refusal.None) return reason;
 
         address prover = assignment.prover;
-        if (!IProverStore(proverStore).acquire(prover)) return Refusal.ProverUnavailable;
+        if (!IProverStore(proverStore).acquire(prover, projectId)) return Refusal.ProverUnavailable;
         if (!ITaskEscrow(batch.escrow).hold(projectId, terms.token, taskId, batch.sequencer, terms.hold)) {
             IProverStore(proverStore).release(prover, 1);
             return Refusal.Funds;

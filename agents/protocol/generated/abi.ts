@@ -3366,6 +3366,7 @@ export const proverStoreAbi = [
   { inputs: [{ name: 'prover', type: 'address' }], name: 'ProverStore_AlreadyRegistered', type: 'error' },
   { inputs: [{ name: 'current', type: 'address' }], name: 'ProverStore_AlreadySet', type: 'error' },
   { inputs: [{ name: 'capacity', type: 'uint16' }], name: 'ProverStore_BadCapacity', type: 'error' },
+  { inputs: [{ name: 'projectId', type: 'uint256' }], name: 'ProverStore_BadProject', type: 'error' },
   {
     inputs: [
       { name: 'ratio', type: 'uint16' },
@@ -3419,6 +3420,16 @@ export const proverStoreAbi = [
   { anonymous: false, inputs: [{ indexed: true, name: 'prover', type: 'address' }], name: 'Heartbeat', type: 'event' },
   { anonymous: false, inputs: [{ indexed: false, name: 'ttl', type: 'uint32' }], name: 'HeartbeatTtlSet', type: 'event' },
   { anonymous: false, inputs: [{ indexed: false, name: 'version', type: 'uint64' }], name: 'Initialized', type: 'event' },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: 'prover', type: 'address' },
+      { indexed: true, name: 'projectId', type: 'uint256' },
+      { indexed: false, name: 'accepted', type: 'bool' },
+    ],
+    name: 'ProjectAccepted',
+    type: 'event',
+  },
   { anonymous: false, inputs: [{ indexed: true, name: 'prover', type: 'address' }], name: 'ProverPaused', type: 'event' },
   {
     anonymous: false,
@@ -3438,6 +3449,15 @@ export const proverStoreAbi = [
       { indexed: false, name: 'ratio', type: 'uint16' },
     ],
     name: 'RebateRatioSet',
+    type: 'event',
+  },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: 'prover', type: 'address' },
+      { indexed: false, name: 'selective', type: 'bool' },
+    ],
+    name: 'SelectiveSet',
     type: 'event',
   },
   { anonymous: false, inputs: [{ indexed: true, name: 'taskManager', type: 'address' }], name: 'TaskManagerSet', type: 'event' },
@@ -3468,7 +3488,20 @@ export const proverStoreAbi = [
   { inputs: [], name: 'MIN_HEARTBEAT_TTL', outputs: [{ name: '', type: 'uint32' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'UPGRADE_INTERFACE_VERSION', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
   {
-    inputs: [{ name: 'prover', type: 'address' }],
+    inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'accepted', type: 'bool' },
+    ],
+    name: 'acceptProject',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'prover', type: 'address' },
+      { name: 'projectId', type: 'uint256' },
+    ],
     name: 'acquire',
     outputs: [{ name: 'taken', type: 'bool' }],
     stateMutability: 'nonpayable',
@@ -3573,6 +3606,7 @@ export const proverStoreAbi = [
   { inputs: [{ name: 'capacity', type: 'uint16' }], name: 'setCapacity', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [{ name: 'ttl', type: 'uint32' }], name: 'setHeartbeatTtl', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [{ name: '_ratio', type: 'uint16' }], name: 'setRebateRatio', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [{ name: 'selective', type: 'bool' }], name: 'setSelective', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   {
     inputs: [{ name: 'taskManager_', type: 'address' }],
     name: 'setTaskManager',
@@ -3584,6 +3618,16 @@ export const proverStoreAbi = [
     inputs: [{ name: 'prover', type: 'address' }],
     name: 'statusOf',
     outputs: [{ name: '', type: 'uint8' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'prover', type: 'address' },
+      { name: 'projectId', type: 'uint256' },
+    ],
+    name: 'takes',
+    outputs: [{ name: '', type: 'bool' }],
     stateMutability: 'view',
     type: 'function',
   },

@@ -24,6 +24,8 @@ interface IProverStore {
     event RebateRatioSet(address indexed prover, uint16 ratio);
     event VMTypeAdded(address indexed prover, uint256 typ);
     event VMTypeDeleted(address indexed prover, uint256 typ);
+    event SelectiveSet(address indexed prover, bool selective);
+    event ProjectAccepted(address indexed prover, uint256 indexed projectId, bool accepted);
 
     error ProverStore_NotRegistered(address prover);
     error ProverStore_AlreadyRegistered(address prover);
@@ -32,6 +34,7 @@ interface IProverStore {
     error ProverStore_ZeroBeneficiary();
     error ProverStore_BadCapacity(uint16 capacity);
     error ProverStore_BadRatio(uint16 ratio, uint16 max);
+    error ProverStore_BadProject(uint256 projectId);
     error ProverStore_BadTtl(uint32 ttl);
     error ProverStore_WrongPause(address prover, bool paused);
     error ProverStore_NotTaskManager(address caller);
@@ -56,9 +59,16 @@ interface IProverStore {
     function addVMType(uint256 _type) external;
     function delVMType(uint256 _type) external;
 
-    /// @notice Takes one of an Idle prover's places. Task manager only.
-    /// @return taken  False, and nothing changed, when the prover is not Idle.
-    function acquire(address prover) external returns (bool taken);
+    /// @notice Whether the caller takes tasks of the projects that it accepted only, instead of any project's.
+    /// @dev A task takes a place whatever it pays: who does not know the operators of the market accepts projects one by one,
+    /// after reading their terms. Tasks that are assigned already stay.
+    function setSelective(bool selective) external;
+    /// @notice Accepts a project, or no more. Of meaning while the caller is selective.
+    function acceptProject(uint256 projectId, bool accepted) external;
+
+    /// @notice Takes one of an Idle prover's places for a project that it takes. Task manager only.
+    /// @return taken  False, and nothing changed, when the prover is not Idle or does not take the project.
+    function acquire(address prover, uint256 projectId) external returns (bool taken);
 
     /// @notice Gives back `count` places. Task manager only; never refuses for the prover's state.
     /// @return beneficiary_  Who is credited the prover's fees.
@@ -70,6 +80,8 @@ interface IProverStore {
     function setTaskManager(address taskManager_) external;
 
     function statusOf(address prover) external view returns (Status);
+    /// @notice Whether the prover consents to tasks of the project, idle or not.
+    function takes(address prover, uint256 projectId) external view returns (bool);
     function isPaused(address _prover) external view returns (bool);
     function beneficiary(address _prover) external view returns (address);
     function rebateRatio(address _prover) external view returns (uint16);

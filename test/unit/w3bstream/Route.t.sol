@@ -269,6 +269,20 @@ contract RouteTest is Market {
         _expectRefused(PROVER, item, abi.encodeWithSelector(IRouter.Router_NoDataKey.selector, tokenId, 0));
     }
 
+    /// @dev A leaked key is cut off like this. The prover's work is lost, the project's hold comes back after the deadline.
+    function test_WhenAnotherDataKeyIsBoundOverARunningTask() external {
+        bytes32 taskId = _assign(DEVICE, 0, PROVER);
+        IRouter.Item memory item = _prove(PROJECT, DEVICE, 0, PROVER, 64);
+        uint256 free = escrow.balanceOf(address(token), PROJECT);
+        identity.setKey(PROJECT, identity.deviceTokenId(DEVICE), 77);
+        _expectRefused(PROVER, item, abi.encodeWithSelector(IRouter.Router_BadProof.selector));
+        assertEq(uint256(manager.stateOf(taskId)), uint256(TaskState.Assigned));
+        vm.warp(manager.recordOf(taskId).deadline() + 1);
+        manager.recall(PROJECT, taskId);
+        assertGt(escrow.balanceOf(address(token), PROJECT), free);
+        assertEq(provers.inflight(PROVER), 0);
+    }
+
     function test_WhenTheVerifierReverts() external {
         _assign(DEVICE, 0, PROVER);
         verifier.setReverting(true);

@@ -6,6 +6,8 @@ import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessMana
 import {IProgramRegistry} from "../../../contracts/interfaces/verifiers/IProgramRegistry.sol";
 import {IProjectStore} from "../../../contracts/interfaces/w3bstream/IProjectStore.sol";
 import {IProverStore} from "../../../contracts/interfaces/w3bstream/IProverStore.sol";
+import {ITaskManager, TaskAssignment} from "../../../contracts/interfaces/w3bstream/ITaskManager.sol";
+import {Refusal} from "../../../contracts/types/Tasks.sol";
 import {ClockKind, SettlementTerms, Terms} from "../../../contracts/types/Terms.sol";
 import {ProgramRegistry} from "../../../contracts/verifiers/ProgramRegistry.sol";
 import {ProjectStore} from "../../../contracts/w3bstream/ProjectStore.sol";
@@ -281,10 +283,53 @@ contract StoresTest is Market {
         vm.expectRevert(retired);
         provers.setCapacity(1_024);
         vm.expectRevert(retired);
+        provers.setSelective(true);
+        vm.expectRevert(retired);
+        provers.acceptProject(PROJECT, true);
+        vm.expectRevert(retired);
         provers.pause();
         vm.stopPrank();
         _route(PROVER, _items(_prove(PROJECT, DEVICE, 0, PROVER, 64)));
         assertEq(escrow.credited(address(token), wallet), PROVER_FEE);
+    }
+
+    /// @dev An operator of a project that pays nothing could fill a prover's places: a selective one takes what it accepted.
+    function test_Prover_TakesChosenProjectsOnly() external {
+        assertTrue(provers.takes(PROVER, PROJECT));
+        vm.startPrank(PROVER);
+        vm.expectEmit(address(provers));
+        emit IProverStore.SelectiveSet(PROVER, true);
+        provers.setSelective(true);
+        vm.expectRevert(abi.encodeWithSelector(IProverStore.ProverStore_BadProject.selector, 0));
+        provers.acceptProject(0, false);
+        vm.stopPrank();
+        assertFalse(provers.takes(PROVER, PROJECT));
+        TaskAssignment memory task = _assignment(PROJECT, DEVICE, 0, PROVER);
+        vm.expectRevert(
+            abi.encodeWithSelector(ITaskManager.TaskManager_Refused.selector, task.taskId, Refusal.ProverUnavailable)
+        );
+        vm.prank(COORDINATOR);
+        manager.assign(task, COORDINATOR, block.timestamp + 60);
+        assertEq(provers.inflight(PROVER), 0);
+
+        vm.startPrank(PROVER);
+        provers.acceptProject(PROJECT + 1, true);
+        assertFalse(provers.takes(PROVER, PROJECT));
+        vm.expectEmit(address(provers));
+        emit IProverStore.ProjectAccepted(PROVER, PROJECT, true);
+        provers.acceptProject(PROJECT, true);
+        vm.stopPrank();
+        _assign(DEVICE, 0, PROVER);
+        assertEq(provers.inflight(PROVER), 1);
+        // What runs stays; nothing comes after it.
+        vm.prank(PROVER);
+        provers.acceptProject(PROJECT, false);
+        assertFalse(provers.takes(PROVER, PROJECT));
+        _route(PROVER, _items(_prove(PROJECT, DEVICE, 0, PROVER, 64)));
+        assertEq(provers.inflight(PROVER), 0);
+        vm.prank(PROVER);
+        provers.setSelective(false);
+        assertTrue(provers.takes(PROVER, PROJECT));
     }
 
     function test_Prover_Settings() external {
@@ -309,7 +354,7 @@ contract StoresTest is Market {
         provers.heartbeat();
         bytes memory notManager = abi.encodeWithSelector(IProverStore.ProverStore_NotTaskManager.selector, STRANGER);
         vm.expectRevert(notManager);
-        provers.acquire(PROVER);
+        provers.acquire(PROVER, PROJECT);
         vm.expectRevert(notManager);
         provers.release(PROVER, 1);
         vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, STRANGER));
