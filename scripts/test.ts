@@ -94,6 +94,7 @@ const stages: Stage[] = [
   { name: 'layers', run: () => check(at('scripts', 'layers.ts')) },
   { name: 'generated', needs: ['set-up'], run: () => check(at('scripts', 'generate.ts'), ['--check']) },
   { name: 'selectors', needs: ['set-up'], run: () => check(at('scripts', 'selectors.ts'), ['--check']) },
+  { name: 'privileges', needs: ['set-up'], run: () => check(at('scripts', 'privileges.ts'), ['--check']) },
   { name: 'licences', run: () => check(at('scripts', 'licences.ts')) },
   { name: 'layouts', needs: ['set-up'], run: () => check(at('scripts', 'layouts.ts'), ['--check']) },
   {
