@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Configuration of the gateway. */
 import { z } from 'zod'
-import { chainField, httpField, logLevelField } from '../kit/fields.ts'
+import { chainField, databaseUrlField, httpField, logLevelField } from '../kit/fields.ts'
 import { WINDOW_CAPACITY } from '../protocol/window.ts'
 
 /** A window of 64 readings must fit into a burst. */
@@ -36,6 +36,8 @@ export const gatewayConfig = z.object({
         .default('trellis'),
     })
     .optional(),
+  /** A PostgreSQL database that several gateways share, instead of a store in `dataFolder`. */
+  databaseUrl: databaseUrlField,
   /** Folder of the store; one ledger per chain and deployment lies under it. */
   dataFolder: z.string().min(1).default('.trellis/gateway'),
   /** Base of document URIs as the outside sees this gateway; by default where it listens. */

@@ -105,18 +105,19 @@ export function gatewayRoutes({ intake, ledger, view, backlog, metrics }: HttpMo
       const after = readCursor(c)
       // Back-pressure is a help: a note of it that fails must not keep a coordinator from its windows.
       await backlog.pulled(project.toString(), after).catch(() => undefined)
-      const items = ledger.windows(project.toString(), after, readLimit(c))
+      const items = await ledger.windows(project.toString(), after, readLimit(c))
       return c.json({ storeId: ledger.storeId, items, next: items.at(-1)?.cursor ?? after })
     })
 
-    app.get('/v1/windows/:root', (c) => {
+    app.get('/v1/windows/:root', async (c) => {
       const root = c.req.param('root')
       if (!/^0x[0-9a-f]{64}$/.test(root)) throw badRequest('A root is 32 bytes of lower-case hexadecimal.')
       const { project, device } = c.req.query()
       // A root says nothing about who measured: a stuck sensor can give two devices the same one.
-      const items = ledger
-        .windowsByRoot(Buffer.from(root.slice(2), 'hex'))
-        .filter((item) => (project === undefined || item.project === project) && (device === undefined || item.device === device))
+      const found = await ledger.windowsByRoot(Buffer.from(root.slice(2), 'hex'))
+      const items = found.filter(
+        (item) => (project === undefined || item.project === project) && (device === undefined || item.device === device),
+      )
       if (items[0] === undefined) throw notFound('window')
       return c.json({
         ...items[0],
@@ -124,14 +125,14 @@ export function gatewayRoutes({ intake, ledger, view, backlog, metrics }: HttpMo
       })
     })
 
-    app.get('/v1/accounting', (c) => {
+    app.get('/v1/accounting', async (c) => {
       const project = c.req.query('project')
-      return c.json(ledger.accounting(project === undefined ? null : readProject(project).toString()))
+      return c.json(await ledger.accounting(project === undefined ? null : readProject(project).toString()))
     })
 
-    app.get('/v1/refusals', (c) => {
+    app.get('/v1/refusals', async (c) => {
       const after = readCursor(c)
-      const items = ledger.refusals(after, readLimit(c))
+      const items = await ledger.refusals(after, readLimit(c))
       return c.json({ items, next: items.at(-1)?.cursor ?? after })
     })
 
@@ -145,8 +146,8 @@ export function gatewayRoutes({ intake, ledger, view, backlog, metrics }: HttpMo
       return c.json({ hash, uri: `${publicUrl()}/v1/documents/${hash}` }, 201)
     })
 
-    app.get('/v1/documents/:hash', (c) => {
-      const body = ledger.document(c.req.param('hash') as Hex)
+    app.get('/v1/documents/:hash', async (c) => {
+      const body = await ledger.document(c.req.param('hash') as Hex)
       if (body === undefined) throw notFound('document')
       return c.body(body, 200, { 'content-type': 'application/did+json' })
     })

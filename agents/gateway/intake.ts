@@ -29,7 +29,7 @@ import { decodeDataSignature, openWindow, readingsRoot, rootToHex, windowMessage
 import type { Backlog } from './backlog.ts'
 import { BoundedCache } from './bounded-cache.ts'
 import type { ChainView } from './chain-view.ts'
-import type { DeviceState, Ledger, LedgerWrites } from './ledger.ts'
+import type { DeviceState, Ledger, LedgerNeeds, LedgerWrites } from './ledger.ts'
 import type { RateLimits } from './limits.ts'
 import type { GatewayMetrics } from './metrics.ts'
 import type { Sender } from './senders.ts'
@@ -96,6 +96,9 @@ type Verdict = 'accepted' | 'duplicate' | Refused
 /** When to try again, where nothing better is known, and where a coordinator must pull first. */
 const OVERLOADED_MS = 1_000
 const BACKLOG_MS = 5_000
+/** How often and after how long a message is placed again that came before the one before it. */
+const GAP_TRIES = 6
+const GAP_MS = 25
 
 const nobody: MessageSubject = { device: null, kind: null, position: null }
 
@@ -345,23 +348,29 @@ export function createIntake({ view, ledger, signatures, limits, backlog, metric
     }
   }
 
-  const commit = (judged: Judged | Refused, project: string, subject: MessageSubject): Promise<Ack> => {
+  const commit = async (judged: Judged | Refused, project: string, subject: MessageSubject): Promise<Ack> => {
     if ('refused' in judged) return refuse(judged.refused, judged.detail, subject, project, judged)
-    return ledger
-      .commit((writes) => {
+    const needs = needsOf(judged)
+    const attempt = (last: boolean): Promise<Ack | undefined> =>
+      ledger.commit((writes) => {
         countUnkept(writes)
         const verdict = place(judged, writes)
         if (typeof verdict === 'string') return { status: verdict, subject, reason: null, detail: null, expected: null } satisfies Ack
         const { refused: reason, detail, expected } = verdict
+        if (!last && isGap(reason)) return undefined
         const ack: Ack = { status: 'refused', subject, reason, detail, expected: expected ?? null }
         writes.addRefusal(project, ack, now())
         return ack
-      })
-      .then((ack) => {
-        metrics.messages.inc({ status: ack.status, reason: ack.reason ?? '' })
-        if (ack.status === 'accepted') metrics.accepted.inc({ kind: judged.kind })
-        return ack
-      })
+      }, needs)
+    // A broker deals one device's messages out to all gateways: the one before may be a moment behind.
+    let ack: Ack | undefined
+    for (let tries = ledger.shared ? GAP_TRIES : 0; ack === undefined; tries--) {
+      ack = await attempt(tries === 0)
+      if (ack === undefined) await new Promise((resolve) => setTimeout(resolve, GAP_MS))
+    }
+    metrics.messages.inc({ status: ack.status, reason: ack.reason ?? '' })
+    if (ack.status === 'accepted') metrics.accepted.inc({ kind: judged.kind })
+    return ack
   }
 
   const accept = async (message: string | Uint8Array | { json: unknown }, door: Door): Promise<Ack> => {
@@ -409,6 +418,18 @@ export function createIntake({ view, ledger, signatures, limits, backlog, metric
 
 function paused(sender: Sender): Refused {
   return later('OVERLOADED', 'too many bad signatures came from this connection', sender.pausedMs)
+}
+
+function isGap(code: RefusalCode): boolean {
+  return code === 'SEQUENCE_GAP' || code === 'WINDOW_GAP'
+}
+
+function needsOf(judged: Judged): LedgerNeeds {
+  const { project, device } = judged.envelope
+  const of = { project: project.toString(), device }
+  if (judged.kind === 'reading') return { ...of, sequence: judged.envelope.sequence }
+  const { index, firstSequence: first } = judged.envelope
+  return { ...of, window: { index, first, end: first + judged.readings.length } }
 }
 
 function later(code: 'OVERLOADED' | 'RATE_LIMITED', detail: string, retryAfterMs: number): Refused {

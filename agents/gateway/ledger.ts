@@ -184,14 +184,16 @@ export interface LedgerWrites {
 export interface Ledger {
   /** Names this store: random, made with it. */
   readonly storeId: string
-  /** Runs `work` within the next commit; resolves with its result once that is on disk. */
-  commit<T>(work: (writes: LedgerWrites) => T): Promise<T>
+  /** Other gateways write to it, too: the message before one may be on its way through another. */
+  readonly shared: boolean
+  /** Runs `work` within the next commit; resolves with its result once that is on disk. `needs` says what it may ask of a device. */
+  commit<T>(work: (writes: LedgerWrites) => T, needs?: LedgerNeeds): Promise<T>
   /** Writes waiting for a commit. */
   readonly waiting: number
-  windows(project: string, after: number, limit: number): WindowItem[]
-  windowsByRoot(root: Uint8Array): WindowItem[]
-  refusals(after: number, limit: number): RefusalItem[]
-  accounting(project: string | null): Accounting
+  windows(project: string, after: number, limit: number): Promise<WindowItem[]> | WindowItem[]
+  windowsByRoot(root: Uint8Array): Promise<WindowItem[]> | WindowItem[]
+  refusals(after: number, limit: number): Promise<RefusalItem[]> | RefusalItem[]
+  accounting(project: string | null): Promise<Accounting> | Accounting
   /** Windows of a project that no reader has asked beyond, counted up to `limit`. */
   unpulled(project: string, limit: number): Promise<number> | number
   /** Notes that a reader has everything up to this cursor; one that was never given out counts as the newest. */
@@ -200,6 +202,27 @@ export interface Ledger {
   ackKey(make: () => Uint8Array): Promise<Uint8Array>
   /** False when the store holds as many documents as it may. */
   addDocument(hash: Hex, body: string, receivedAt: number): Promise<boolean>
+  document(hash: Hex): Promise<string | undefined> | string | undefined
+  close(): Promise<void> | void
+}
+
+/** The device that a message is of, and the place that it asks for: what a store that is not in this process reads before the commit. */
+export interface LedgerNeeds {
+  project: string
+  device: string
+  /** Of a reading. */
+  sequence?: number
+  /** Of a window: its index, and its readings `first` to `end` - 1. */
+  window?: { index: number; first: number; end: number }
+}
+
+/** A store in this process answers at once. */
+export interface LocalLedger extends Ledger {
+  windows(project: string, after: number, limit: number): WindowItem[]
+  windowsByRoot(root: Uint8Array): WindowItem[]
+  refusals(after: number, limit: number): RefusalItem[]
+  accounting(project: string | null): Accounting
+  unpulled(project: string, limit: number): number
   document(hash: Hex): string | undefined
   close(): void
 }
@@ -220,7 +243,7 @@ export const storeFile = (dataFolder: string, genesisHash: string, deployment: s
   join(ledgerFolder(dataFolder, genesisHash, deployment), 'gateway.sqlite')
 
 /** Opens the ledger. @throws what `openStore` throws */
-export function openLedger({ dataFolder, genesisHash, deployment, refusalsKept, documentsKept }: LedgerOptions): Ledger {
+export function openLedger({ dataFolder, genesisHash, deployment, refusalsKept, documentsKept }: LedgerOptions): LocalLedger {
   const store = openStore({ file: storeFile(dataFolder, genesisHash, deployment), migrations, service: 'gateway' })
   const { db } = store
   // Reads of the door go through a cursor or a key; the cache keeps the tip of every index in memory.
@@ -260,6 +283,7 @@ export function openLedger({ dataFolder, genesisHash, deployment, refusalsKept, 
     get waiting() {
       return batcher.waiting
     },
+    shared: false,
     storeId: String(db.prepare('select store_id from identity').get()?.['store_id']),
     windows: (project, after, limit) => windowsAfter.all(project, after, limit).map(windowItem),
     windowsByRoot: (root) => windowsOfRoot.all(root).map(windowItem),
@@ -351,11 +375,7 @@ function prepareWrites(db: DatabaseSync, refusalsKept: number): LedgerWrites {
       if (row !== undefined) return { time: Number(row['time']), laneValue: Number(row['lane_value']), digest: row['digest'] as Uint8Array }
       const window = windowHolding.get(device.id, sequence)
       if (window === undefined || sequence >= Number(window['first_sequence']) + Number(window['count'])) return undefined
-      const lanes = Buffer.from(window['lanes'] as Uint8Array)
-      const at = sequence - Number(window['first_sequence'])
-      let time = Number(window['first_time'])
-      for (let lane = 1; lane <= at; lane++) time += lanes.readUInt16BE(8 * lane + 3)
-      return { time, laneValue: lanes.readUIntBE(8 * at + 5, 3), digest: null }
+      return readingInWindow(window, sequence)
     },
     readings: (device, from, to) =>
       readingsOf.all(device.id, from, to).map((row) => ({
@@ -398,7 +418,17 @@ function run(statement: StatementSync, ...values: SQLInputValue[]): { lastInsert
   return statement.run(...values)
 }
 
-function windowItem(row: Record<string, unknown>): WindowItem {
+/** A reading of a window, from the window's row. */
+export function readingInWindow(window: Record<string, unknown>, sequence: number): { time: number; laneValue: number; digest: null } {
+  const lanes = Buffer.from(window['lanes'] as Uint8Array)
+  const at = sequence - Number(window['first_sequence'])
+  let time = Number(window['first_time'])
+  for (let lane = 1; lane <= at; lane++) time += lanes.readUInt16BE(8 * lane + 3)
+  return { time, laneValue: lanes.readUIntBE(8 * at + 5, 3), digest: null }
+}
+
+/** A window as it is given out, from its row. */
+export function windowItem(row: Record<string, unknown>): WindowItem {
   const hex = (name: string): Hex => `0x${Buffer.from(row[name] as Uint8Array).toString('hex')}`
   return {
     cursor: Number(row['cursor']),

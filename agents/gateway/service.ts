@@ -4,6 +4,8 @@ import { addressOf, connectDeployment, readDeployment } from '../kit/deployment.
 import { chainFaults } from '../kit/errors.ts'
 import { startHttp } from '../kit/http.ts'
 import { createStack, patiently, startLoop } from '../kit/lifecycle.ts'
+import { createLog } from '../kit/log.ts'
+import { backOutQueue } from '../kit/queue.ts'
 import { defineService, type RunningService, type ServiceContext } from '../kit/service.ts'
 import { backOutStore } from '../kit/store.ts'
 import type { Address, Hex } from '../protocol/ids.ts'
@@ -17,6 +19,7 @@ import { gatewayRoutes } from './http.ts'
 import { createIntake } from './intake.ts'
 import { migrations, openLedger, storeFile } from './ledger.ts'
 import { createRateLimits } from './limits.ts'
+import { openSharedLedger, sharedMigrations, sharedPlace } from './ledger-postgres.ts'
 import { followPass } from './loop.ts'
 import { gatewayMetrics } from './metrics.ts'
 import { type MqttDoor, startMqtt } from './mqtt.ts'
@@ -50,7 +53,7 @@ export const service = defineService({
     const { deployment, chain, local } = await connectDeployment(config.chain, context)
     const [ioIDRegistry, ioID] = [addressOf(deployment, 'IoIDRegistry'), addressOf(deployment, 'IoID')]
     const [dataKeyRegistry, projectStore] = [addressOf(deployment, 'DataKeyRegistry'), addressOf(deployment, 'ProjectStore')]
-    if (local) {
+    if (local && config.databaseUrl === undefined) {
       const { dataFolder } = config
       const from = adoptLedger({ dataFolder, chainId: chain.chainId, genesisHash: chain.genesisHash, deployment: ioIDRegistry })
       if (from !== undefined) context.log.warn({ from }, 'the local chain is a new one: its ledger begins as a copy of the last')
@@ -81,17 +84,22 @@ export const service = defineService({
       ready: () => (Date.now() - sight.seenAt > BLIND_MS ? 'the chain was not seen for 30 seconds' : null),
     })
   },
-  backOut({ dataFolder, chain }, to = migrations.length) {
+  async backOut({ dataFolder, chain, databaseUrl, logLevel }, to) {
     const deployment = readDeployment(chain.addressesFile)
-    const file = storeFile(dataFolder, deployment.genesisHash, addressOf(deployment, 'IoIDRegistry'))
-    return [backOutStore({ file, to, service: 'gateway' })]
+    const registry = addressOf(deployment, 'IoIDRegistry')
+    if (databaseUrl !== undefined) {
+      const log = createLog('gateway', logLevel)
+      return [await backOutQueue(sharedPlace(databaseUrl, deployment.genesisHash, registry, log), to ?? sharedMigrations.length)]
+    }
+    const file = storeFile(dataFolder, deployment.genesisHash, registry)
+    return [backOutStore({ file, to: to ?? migrations.length, service: 'gateway' })]
   },
 })
 
 /** Opens the store and both doors over a chain that is known already. */
 export async function startGateway(
   config: Omit<GatewayConfig, 'chain'>,
-  { log, metrics: registry }: Pick<ServiceContext, 'log' | 'metrics'>,
+  { log, metrics: registry, signal = new AbortController().signal }: Pick<ServiceContext, 'log' | 'metrics'> & { signal?: AbortSignal },
   chain: GatewayChain,
 ): Promise<RunningGateway> {
   const { chainId, genesisHash, contracts, view } = chain
@@ -100,7 +108,15 @@ export async function startGateway(
   const stack = createStack(log)
   if (chain.follow !== undefined) stack.add('follow', chain.follow)
   try {
-    const ledger = openLedger({ dataFolder, genesisHash, deployment: contracts.ioIDRegistry, refusalsKept, documentsKept })
+    const place = { dataFolder, genesisHash, deployment: contracts.ioIDRegistry, refusalsKept, documentsKept }
+    const { databaseUrl } = config
+    const ledger =
+      databaseUrl === undefined
+        ? openLedger(place)
+        : await patiently(
+            () => openSharedLedger({ ...sharedPlace(databaseUrl, genesisHash, contracts.ioIDRegistry, log), refusalsKept, documentsKept }),
+            { what: 'the database', log, signal },
+          )
     stack.add('store', () => ledger.close())
     const signatures = createSignatureVerifier({ isRetired: (key) => view.isRetired(key) })
     const domain = { chainId, ...contracts }

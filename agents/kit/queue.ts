@@ -60,7 +60,7 @@ export async function openQueue({ migrations, ...place }: QueueOptions): Promise
   try {
     // A folder holds one deployment only, so there the names need not tell deployments apart.
     const jobsSchema = databaseUrl === undefined ? 'pgboss' : `${place.schema}_jobs`
-    await migrate(engine, migrations, place, jobsSchema)
+    await migrateTables(engine, migrations, place, jobsSchema)
     const backend = databaseUrl === undefined ? 'pglite' : 'postgres'
     const jobs = new PgBoss({ db: jobsDatabase(engine), backend, schema: jobsSchema, schedule: false, supervise: false })
     jobs.on('error', (error) => log.error({ err: error }, 'job queue'))
@@ -157,12 +157,13 @@ const locked = <T>(engine: Engine, schema: string, work: () => Promise<T>): Prom
 const versionOf = async (engine: Engine): Promise<number> =>
   (await engine.query<{ version: number }>('select coalesce(max(version), 0)::int as version from schema_history'))[0]?.version ?? 0
 
-function migrate(engine: Engine, migrations: readonly Migration[], place: QueuePlace, jobsSchema: string): Promise<void> {
+/** Brings tables of a service to the newest version. For those of a service without jobs, too. @throws TrellisError STORE_TOO_NEW */
+export function migrateTables(engine: Engine, migrations: readonly Migration[], place: QueuePlace, jobsSchema?: string): Promise<void> {
   const record = (version: number): Promise<unknown> =>
     engine.query('insert into schema_history (version, down) values ($1, $2)', [version, migrations[version - 1]!.down])
   return locked(engine, place.schema, async () => {
     // pg-boss makes its own, but fails when another process does so at the same time.
-    await engine.exec(`create schema if not exists ${jobsSchema}`)
+    if (jobsSchema !== undefined) await engine.exec(`create schema if not exists ${jobsSchema}`)
     // The first version counted in a table of its own and kept no way back.
     const [before] = await engine.query<{ there: boolean }>(`select to_regclass('migrations') is not null as there`)
     if (before?.there === true) {

@@ -11,6 +11,8 @@ export interface GatewayProcessOptions {
   devices: string[]
   http?: number
   mqtt?: number
+  /** Further configuration. */
+  config?: Record<string, unknown>
   terms?: Partial<Pick<Terms, 'clockOrigin' | 'clockStart' | 'clockSpeed'>>
 }
 
@@ -19,6 +21,6 @@ const chain = new FakeChain()
 chain.terms = terms(options.terms)
 for (const name of options.devices) chain.register(deviceOf(name))
 const { dataFolder, http = 0, mqtt = 0 } = options
-const gateway = await openGateway(chain, dataFolder, { http: { port: http }, mqtt: { port: mqtt } })
+const gateway = await openGateway(chain, dataFolder, { http: { port: http }, mqtt: { port: mqtt }, ...options.config })
 console.log(JSON.stringify({ url: gateway.url, mqttUrl: gateway.mqttUrl }))
 process.once('SIGTERM', () => void gateway.stop().then(() => process.exit(0)))
