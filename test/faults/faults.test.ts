@@ -61,10 +61,11 @@ describe('faults', function () {
   }
 
   it('made every kind of fault, and struck in every state', function () {
-    for (const [kind, reason] of Object.entries(missing)) console.log(`      left out: ${kind}: ${reason}`)
+    const leftOut = Object.entries(missing)
     const wanted = [...kinds, ...STATES.map((state) => `window ${state}`)]
     for (const what of wanted) console.log(`      ${String(coverage.get(what) ?? 0).padStart(3)}  ${what}`)
-    if (seeds.length < 10) return
-    expect(wanted.filter((what) => !coverage.has(what))).to.deep.equal([])
+    if (seeds.length >= 10) expect(wanted.filter((what) => !coverage.has(what))).to.deep.equal([])
+    for (const [kind, reason] of leftOut) console.log(`SKIP ${kind} was left out: ${reason}`)
+    if (leftOut.length > 0) this.skip()
   })
 })

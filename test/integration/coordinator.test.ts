@@ -241,6 +241,7 @@ describe('coordinator and prover processes', function () {
       'leased',
       async () => {
         const held = tasks.map((task) => task.taskId)
+        await market.beat(3)
         // An answer that was lost is given again.
         for (const { task } of await client.lease(2, held)) if (!held.includes(task.taskId)) tasks.push(task)
         return tasks.length === 2

@@ -56,6 +56,8 @@ export interface Market {
   /** Writes a key file of a development account. */
   keyFile(index: number): string
   addProver(index: number): Promise<Hex>
+  /** Says on chain that a prover lives which no process speaks for. */
+  beat(index: number): Promise<void>
   /** The next window of a device, as the store would serve it. */
   window(device: number, options?: { count?: number; value?: number }): WindowItemJson
   taskId(item: WindowItemJson): TaskId
@@ -207,6 +209,10 @@ export async function deployMarket(rpcUrl: string, folder: string, { taskSeconds
       const prover = getContract({ address: provers, abi: proverStoreAbi, client: { public: client, wallet } })
       await done(await prover.write.register([`0x${'e'.repeat(38)}${String(index).padStart(2, '0')}`], { account: account(index) }))
       return address.toLowerCase() as Hex
+    },
+    async beat(index) {
+      const prover = getContract({ address: provers, abi: proverStoreAbi, client: { public: client, wallet } })
+      await done(await prover.write.heartbeat({ account: account(index) }))
     },
     window(which, { count = 64, value = 4_593 } = {}) {
       const device = devices[which]!
