@@ -27,7 +27,7 @@ export const MUTANTS: readonly Mutant[] = [
         to: 'void error\n      for (const tell of settle) tell()',
       },
     ],
-    plan: { seed: 1, aim: null, strikes: [strike('disk full gateway', 0, 5_000)] },
+    plan: { seed: 1, aim: null, strikes: [strike('disk full gateway', 0, 12_000)] },
   },
   {
     name: 'the cursor of the coordinator is saved before the tasks under it',
@@ -49,11 +49,11 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'agents/sdk/drivers/node/loop.ts',
-        from: 'judgeRefusal(kind, position, code, detail, expected)\n        continue',
-        to: 'void judgeRefusal\n        void detail\n        void expected\n        done.push({ kind, position })\n        continue',
+        from: 'judgeRefusal(kind, position, code, detail, expected, retryAfterMs)\n        continue',
+        to: 'void [judgeRefusal, detail, expected, retryAfterMs]\n        done.push({ kind, position })\n        continue',
       },
     ],
-    plan: { seed: 3, aim: null, strikes: [strike('disk full gateway', 0, 5_000)] },
+    plan: { seed: 3, aim: null, strikes: [strike('disk full gateway', 0, 12_000)] },
   },
   {
     name: 'a settlement is final at once, whatever the chain does after',

@@ -86,6 +86,9 @@ async function converged(network: Network, device: FaultDevice, process: Agent, 
     windows: number
   }
   if (told !== windows) throw new Error(`the device delivered ${told} windows of ${windows}`)
+  // Books that never saw a window close as well.
+  const paid = await settled()
+  if (paid !== windows) throw new Error(`${paid} of the ${windows} windows that the device forgot are settled`)
 
   let audit: Audit | undefined
   const clean = async (): Promise<boolean> => {
