@@ -5,6 +5,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import { PGlite, type Transaction } from '@electric-sql/pglite'
 import { PgBoss, type Db } from 'pg-boss'
 import { lockFolder } from './lock.ts'
@@ -112,13 +113,33 @@ async function openPglite({ folder }: QueuePlace): Promise<Engine> {
   const lock = lockFolder(folder)
   let db: PGlite | null = null
   try {
-    db = await PGlite.create(join(folder, 'pg'))
+    db = await frugally(() => PGlite.create(join(folder, 'pg')))
     return pgliteEngine(db, lock)
   } catch (error) {
     await db?.close().catch(() => undefined)
     lock.release()
     throw error
   }
+}
+
+/** Modules that are compiled frugally now: the flags are those of the process. */
+let frugal = 0
+
+/**
+ * V8 takes over 500 MiB for seconds to optimise the code of PGlite's WebAssembly, and keeps 90 of them; a ledger's few queries need less time in all
+ * without. A module that was compiled under these flags stays as it is: others are optimised as ever when they return to their defaults.
+ */
+async function frugally<T>(compile: () => Promise<T>): Promise<T> {
+  if (frugal++ === 0) optimise('--no-')
+  try {
+    return await compile()
+  } finally {
+    if (--frugal === 0) optimise('--')
+  }
+}
+
+function optimise(prefix: '--' | '--no-'): void {
+  for (const flag of ['wasm-tier-up', 'wasm-dynamic-tiering']) setFlagsFromString(prefix + flag)
 }
 
 /** Inside a transaction everything goes through it: PGlite has one connection, which the transaction holds. */

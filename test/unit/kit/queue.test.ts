@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -40,5 +41,25 @@ describe('a queue on PGlite', function () {
     expect(await queue.query('select * from t')).to.deep.equal([{ a: 5, b: null }])
     await queue.close()
     expect(await backOutQueue(at, 1)).to.include({ from: 2, to: 1 })
+  })
+
+  it('is opened and worked with in less than 600 MiB', async () => {
+    const at = { ...place, folder: folder() }
+    await (await openQueue({ ...at, migrations: [] })).close()
+    const module = (name: string): string => JSON.stringify(join(import.meta.dirname, `../../../agents/kit/${name}.ts`))
+    const script = `import { openQueue } from ${module('queue')}; import { createLog } from ${module('log')}
+      const place = { folder: ${JSON.stringify(at.folder)}, schema: 'x', log: createLog('x', 'silent') }
+      const queue = await openQueue({ ...place, migrations: [] })
+      await queue.jobs.createQueue('q')
+      for (let n = 0; n < 200; n++) await queue.transaction(() => queue.jobs.send('q', { n }))
+      if ((await queue.jobs.fetch('q', { batchSize: 200 })).length !== 200) throw new Error('jobs are missing')
+      await queue.close()
+      console.log(process.resourceUsage().maxRSS)
+      process.exit()`
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+    expect(status, stderr).to.equal(0)
+    expect(Number(stdout) / 1024, 'MiB at most')
+      .to.be.above(100)
+      .and.below(600)
   })
 })
