@@ -3,9 +3,11 @@
 import { node, TOOLS } from './shell.ts'
 
 const fix = process.argv.includes('--fix')
+const solhint = ['--noPoster', '--max-warnings=0', ...(fix ? ['--fix', '--noPrompt'] : [])]
 const passes = [
   ['prettier', TOOLS.prettier, [fix ? '--write' : '--check', '--log-level=warn', '--cache', '--cache-location=cache/prettier', '.']],
-  ['solhint', TOOLS.solhint, ['--noPoster', '--max-warnings=0', ...(fix ? ['--fix', '--noPrompt'] : []), 'contracts/**/*.sol']],
+  ['solhint', TOOLS.solhint, [...solhint, 'contracts/**/*.sol']],
+  ['solhint of tests', TOOLS.solhint, [...solhint, '--config', 'test/.solhint.json', 'test/**/*.sol']],
   ['eslint', TOOLS.eslint, ['--max-warnings=0', '--cache', '--cache-location=cache/eslint/', ...(fix ? ['--fix'] : []), '.']],
 ] as const
 

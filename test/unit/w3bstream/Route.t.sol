@@ -10,7 +10,6 @@ import {TaskState, WindowResult} from "../../../contracts/types/Tasks.sol";
 import {Rates, Terms} from "../../../contracts/types/Terms.sol";
 import {TelemetryDapp} from "../../../contracts/w3bstream/TelemetryDapp.sol";
 import {ITelemetryDapp} from "../../../contracts/interfaces/w3bstream/ITelemetryDapp.sol";
-import {Vm} from "../../solidity/Vm.sol";
 import {Market} from "./Market.sol";
 
 contract RouteTest is Market {
