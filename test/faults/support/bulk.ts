@@ -21,7 +21,13 @@ export async function registerInBulk(
     for (let i = 0; i < calls.length; i += AT_ONCE) {
       const requests = calls.slice(i, i + AT_ONCE).map(({ to, data }) => ({ from, to, data, gas: GAS }))
       // In the order they were made: nonces are given by the node.
-      for (const request of requests) await client.request({ method: 'eth_sendTransaction' as never, params: [request] as never })
+      const hashes: Hex[] = []
+      for (const request of requests)
+        hashes.push(await client.request({ method: 'eth_sendTransaction' as never, params: [request] as never }))
+      const receipts = await Promise.all(hashes.map((hash) => client.waitForTransactionReceipt({ hash })))
+      const reverted = receipts.findIndex(({ status }) => status !== 'success')
+      if (reverted >= 0)
+        throw new Error(`call ${i + reverted} of ${calls.length} reverted: ${hashes[reverted]!} to ${calls[i + reverted]!.to}`)
     }
   }
   const minted = await client.readContract({ address: collection, abi: deviceNFTAbi, functionName: 'total' })

@@ -19,6 +19,7 @@ export interface SeedResult {
 /** Seconds between the first readings of two windows; the device closes a window at a gap above one second. */
 const GAP = 2
 const LIMIT_MS = 90_000
+const START_MS = 60_000
 
 /** Windows of two readings each; the first ones are due at once. */
 export function rowsOf(windows: number, seed: number): { time: number; value: string }[] {
@@ -46,7 +47,8 @@ export async function runSeed(network: Network, device: FaultDevice, plan: Plan,
       happened.push('coordinator assigns twice')
     }
     for (const strike of early) note(strike.kind, await strikeWith(network, device, begin(), strike))
-    if (plan.aim === null) begin()
+    // Without an aim the strikes meet a device that delivers, however long it takes to start.
+    if (plan.aim === null) await became(async () => begin().output.includes('"msg":"started"'), START_MS)
     else note(`window ${plan.aim.state}`, await aimAt(network, device, plan.aim, begin))
     for (const strike of late) {
       if (strike.kind === 'coordinator assigns twice') continue
