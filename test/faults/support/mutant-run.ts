@@ -6,7 +6,7 @@ import { startNetwork } from './network.ts'
 import { runSeed } from './seed.ts'
 
 const numbers = process.argv.slice(2).map(Number)
-const LIMIT_MS = 45_000
+const LIMIT_MS = 90_000
 
 const network = await startNetwork({ devices: numbers.length, postgres: engine('postgres') !== undefined })
 let code = 0

@@ -88,16 +88,16 @@ async function converged(network: Network, device: FaultDevice, process: Agent, 
     windows: number
   }
   if (told !== windows) throw new Error(`the device delivered ${told} windows of ${windows}`)
-  // Books that never saw a window close as well.
-  const paid = await settled()
-  if (paid !== windows) throw new Error(`${paid} of the ${windows} windows that the device forgot are settled`)
-
   let audit: Audit | undefined
   const clean = async (): Promise<boolean> => {
     audit = check(await readBooks({ client, deployment, gatewayUrls: [gatewayUrl], coordinatorUrls, project }))
     const { problems, pending, open, refusedAfterAccept } = audit
     return problems.length === 0 && pending === 0 && open === 0 && refusedAfterAccept === 0
   }
-  if (await became(clean, Math.max(5_000, left()), 250)) return
+  const closed = await became(clean, Math.max(5_000, left()), 250)
+  // Books that never saw a window close as well.
+  const paid = await settled()
+  if (closed && paid === windows) return
+  if (closed) throw new Error(`${paid} of the ${windows} windows that the device forgot are settled, and the books know of no others`)
   throw new Error(`the books do not close: ${audit === undefined ? 'they cannot be read' : JSON.stringify(audit, undefined, 1)}`)
 }
