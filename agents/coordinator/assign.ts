@@ -36,7 +36,9 @@ const pageSize = 100
 
 export async function assignPass(modules: Modules): Promise<Next> {
   const { ledger, now } = modules
-  const claimed = await ledger.due(now(), pageSize)
+  // What is claimed is out of reach of the other coordinators: two transactions' worth of each project, not all that there is.
+  const { assignBatch, projects } = modules.config
+  const claimed = await ledger.due(now(), ledger.shared ? 2 * assignBatch * projects.length : pageSize)
   try {
     return await assignDue(
       modules,

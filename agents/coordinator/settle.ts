@@ -27,7 +27,7 @@ const passing = new Set(['Router_FutureReadings', 'Router_OtherTerms'])
 const pageSize = 100
 
 export async function settlePass(modules: Modules): Promise<Next> {
-  const claimed = await modules.ledger.proofs(modules.now(), pageSize)
+  const claimed = await modules.ledger.proofs(modules.now(), modules.ledger.shared ? 4 * modules.config.settleBatch : pageSize)
   try {
     return await settleProven(
       modules,

@@ -22,6 +22,10 @@ export const gatewayConfig = z.object({
       /** 0 takes a free port. */
       port: z.int().min(0).max(65_535).default(18_830),
       maxConnections: z.int().min(1).max(100_000).default(4_096),
+      /** Connections from one address; many devices may come from behind one. */
+      maxPerAddress: z.int().min(1).max(100_000).default(1_024),
+      /** Milliseconds that a connection has to say CONNECT. */
+      connectMs: z.int().min(100).max(60_000).default(10_000),
     })
     .prefault({}),
   /** An outside broker instead of the one in the process: gateways of one group share its devices' messages, and need one store (databaseUrl). */

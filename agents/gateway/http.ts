@@ -14,10 +14,14 @@ import { badRequest, notFound } from './errors.ts'
 import type { Door, Intake } from './intake.ts'
 import type { Ledger } from './ledger.ts'
 import type { GatewayMetrics } from './metrics.ts'
+import { createQuota } from './quota.ts'
 import { Sender } from './senders.ts'
 
 /** A batch of 256 full windows takes about 420 kB. */
 export const BATCH_MAX_BYTES = 512 * 1024
+
+/** New documents that one address may leave at once. */
+const documentsPerAddress = 2_000
 
 export interface HttpModules {
   intake: Intake
@@ -44,6 +48,7 @@ export interface HttpDoorOptions extends EnvelopeDomain {
 export function gatewayRoutes({ intake, ledger, view, backlog, metrics }: HttpModules, options: HttpDoorOptions): (app: HttpApp) => void {
   const { publicUrl, documentsKept, share, now = Date.now } = options
   const tooLarge = (): Promise<Ack> => intake.refuse('TOO_LARGE', `a request has at most ${BATCH_MAX_BYTES} bytes`)
+  const documentQuota = createQuota({ burst: documentsPerAddress, now })
   // Addresses with messages under way.
   const senders = new Map<string, Sender>()
   /** An address may stand for many devices, as behind a proxy: one that forges does not slow the others down. */
@@ -141,6 +146,8 @@ export function gatewayRoutes({ intake, ledger, view, backlog, metrics }: HttpMo
       if (length > DOCUMENT_MAX_BYTES) throw new TrellisError({ code: 'TOO_LARGE', message: 'A DID document has at most 16 kB.' })
       const body = await c.req.text()
       const { hash } = readDocument(body)
+      if ((await ledger.document(hash)) === undefined && !documentQuota(c.env.incoming.socket.remoteAddress ?? ''))
+        throw overloaded('What one address may leave of documents', documentsPerAddress)
       if (!(await ledger.addDocument(hash, body, now()))) throw overloaded('The store of documents', documentsKept)
       metrics.documents.inc()
       return c.json({ hash, uri: `${publicUrl()}/v1/documents/${hash}` }, 201)

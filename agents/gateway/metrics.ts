@@ -10,6 +10,7 @@ export interface GatewayMetrics {
   /** From the arrival of a message to its answer. */
   seconds: Histogram
   connections: Gauge
+  refusedConnections: Counter
   documents: Counter
 }
 
@@ -19,6 +20,10 @@ export function gatewayMetrics(metrics: Metrics): GatewayMetrics {
     accepted: metrics.counter('accepted_total', 'messages stored, by kind', ['kind']),
     seconds: metrics.histogram('message_seconds', 'from arrival to answer, commit included', [0.001, 0.005, 0.02, 0.1, 0.5, 2]),
     connections: metrics.gauge('mqtt_connections_count', 'open MQTT connections'),
+    refusedConnections: metrics.counter(
+      'mqtt_connections_refused_total',
+      'MQTT connections beyond what the door, or one address, may have',
+    ),
     documents: metrics.counter('documents_total', 'DID documents stored'),
   }
 }

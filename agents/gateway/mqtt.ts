@@ -16,13 +16,17 @@ import { gatheredWrites } from './gathered-writes.ts'
 import type { Intake } from './intake.ts'
 import type { GatewayMetrics } from './metrics.ts'
 import { MqttGuard, OVERSIZE_MARKER } from './mqtt-guard.ts'
-import { Sender } from './senders.ts'
+import { Addresses, Sender } from './senders.ts'
 
 export interface MqttOptions {
   hostname: string
   /** 0 takes a free port. */
   port: number
   maxConnections: number
+  /** Connections from one address. */
+  maxPerAddress: number
+  /** Milliseconds that a connection has to say CONNECT. */
+  connectMs: number
   /** Messages of one connection that are judged at once. */
   share: number
 }
@@ -38,21 +42,26 @@ export interface MqttDoor {
 const SINK = 'trellis/received'
 /** Topics that one connection may listen to: a device needs one, a bridge in front of devices one for each. */
 const SUBSCRIPTIONS_MAX = 256
+/** Longest keepalive, seconds: a connection that is silent, or in the middle of a packet, for one and a half times as long is ended. */
+const KEEPALIVE_MAX = 120
 
 /** Opens the door. @throws TrellisError PORT_BUSY */
 export async function startMqtt(
   intake: Intake,
-  { hostname, port, maxConnections, share }: MqttOptions,
+  { hostname, port, maxConnections, maxPerAddress, connectMs, share }: MqttOptions,
   metrics: GatewayMetrics,
   log: Logger,
 ): Promise<MqttDoor> {
   const broker = await Aedes.createBroker({
     id: 'trellis-gateway',
+    connectTimeout: connectMs,
     preConnect(_client, packet, done) {
       // Nobody proves a client id here: kept, it would let a stranger end a device's connection by its name. No session outlives its connection
       // either, or strangers would fill the memory with sessions that nobody comes back for.
       packet.clientId = randomBytes(11).toString('hex')
       packet.clean = true
+      // 0 would mean for ever.
+      packet.keepalive = Math.min((packet.keepalive ?? 0) > 0 ? packet.keepalive! : KEEPALIVE_MAX, KEEPALIVE_MAX)
       done(null, true)
     },
     authorizePublish(client, packet, done) {
@@ -131,7 +140,8 @@ export async function startMqtt(
       return
     }
     const ack = await intake.accept(payload, { name: 'mqtt', sender, project: place.project, device: place.device })
-    answer(client, place, encodeAck(ack))
+    // Said before the signature was looked at: for who sent it, and not for the device that it names.
+    answer(client, place, encodeAck(ack), ack.reason === 'OVERLOADED')
   }
 
   /** `direct` tells the sender alone, whatever it subscribed: used where the topic is not one that it may speak for. */
@@ -150,20 +160,28 @@ export async function startMqtt(
   broker.on('connectionError', (_client, error) => log.debug({ err: error }, 'MQTT connection failed'))
 
   const sockets = new Set<Socket>()
+  const addresses = new Addresses(maxPerAddress)
   const server = createServer((socket) => {
-    if (sockets.size >= maxConnections) return void socket.destroy()
+    const { remoteAddress: address = '' } = socket
+    const from = sockets.size >= maxConnections ? undefined : addresses.enter(address)
+    if (from === undefined) {
+      metrics.refusedConnections.inc()
+      return void socket.destroy()
+    }
     sockets.add(socket)
     metrics.connections.set(sockets.size)
     socket.setNoDelay(true)
     socket.once('close', () => {
       sockets.delete(socket)
+      addresses.leave(address)
       metrics.connections.set(sockets.size)
     })
     const guard = new MqttGuard(ENVELOPE_MAX_BYTES + 1_024)
     const end = (): void => void socket.destroy()
     guard.once('error', end)
     socket.once('error', end)
-    broker.handle(Duplex.from({ readable: socket.pipe(guard), writable: gatheredWrites(socket) }))
+    const client = broker.handle(Duplex.from({ readable: socket.pipe(guard), writable: gatheredWrites(socket) }))
+    senders.set(client, new Sender({ share, slowsForgers: true, address: from }))
   })
   await listen(server, hostname, port)
   const bound = (server.address() as AddressInfo).port

@@ -56,6 +56,11 @@ export function httpField(port: number) {
       port: z.int().min(0).max(65_535).default(port),
       /** Further Host header values that are answered, with port, for a service behind a proxy. */
       allowedHosts: z.array(z.string().min(1)).default([]),
+      /** Origins of web pages that may ask, such as `https://portal.example`; pages of other origins are refused. */
+      allowedOrigins: z.array(z.string().min(1)).default([]),
+      maxConnections: z.int().min(1).max(100_000).default(2_048),
+      /** Connections from one address; a proxy in front of the service is one address. */
+      maxPerAddress: z.int().min(1).max(100_000).default(1_024),
     })
     .prefault({})
 }

@@ -21,6 +21,11 @@ export interface HttpOptions {
   port: number
   /** Further accepted Host values, with port. */
   allowedHosts?: readonly string[]
+  /** Origins of web pages that may ask, besides the service's own. */
+  allowedOrigins?: readonly string[]
+  /** Most connections, and most of them from one address; more are cut. */
+  maxConnections?: number
+  maxPerAddress?: number
   log: Logger
   metrics: Metrics
   /** Why the service is not ready, or null when it is. Asked by /ready; must not throw for long. */
@@ -53,11 +58,18 @@ const statuses: Readonly<Record<string, ContentfulStatusCode>> = {
   TOO_LARGE: 413,
   REQUEST_TIMEOUT: 503,
   OVERLOADED: 503,
+  URI_TOO_LONG: 414,
   WRONG_HOST: 421,
+  WRONG_ORIGIN: 403,
 }
 
 /** Methods that services use. */
 const methods = ['GET', 'POST', 'PUT', 'DELETE'] as const
+
+/** Longest path and query, characters. */
+const urlLimit = 2_048
+/** Largest header, bytes; node answers 431 to a larger one. */
+const headerLimit = 8_192
 
 /** Starts the door. @throws TrellisError PORT_BUSY when the port is taken. */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
@@ -68,6 +80,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const seconds = metrics.histogram('http_request_seconds', 'time to answer', [0.005, 0.02, 0.1, 0.5, 2, 10, 30], ['route', 'status'])
   let inFlight = 0
   let hosts: ReadonlySet<string> = new Set()
+  let origins: ReadonlySet<string> = new Set()
 
   const app: HttpApp = new Hono()
   app.use(async (c, next) => {
@@ -76,6 +89,18 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       // A page of another origin can reach loopback ports by DNS rebinding; its Host gives it away.
       throw new TrellisError({ code: 'WRONG_HOST', message: 'The Host header is not one that this service answers to.' })
     }
+    const origin = c.req.header('origin')
+    if (origin !== undefined && !origins.has(origin.toLowerCase())) {
+      // A page can send simple requests anywhere without asking; it cannot hide where it comes from.
+      throw new TrellisError({
+        code: 'WRONG_ORIGIN',
+        message: 'Pages of this origin may not ask this service.',
+        details: { origin: origin.slice(0, 80) },
+        next: 'add the origin to http.allowedOrigins when the page is yours',
+      })
+    }
+    if ((c.env.incoming.url ?? '').length > urlLimit)
+      throw new TrellisError({ code: 'URI_TOO_LONG', message: 'The path and query are too long.', details: { limit: urlLimit } })
     if (inFlight >= maxInFlight) throw overloaded('The HTTP door', maxInFlight)
     inFlight += 1
     try {
@@ -116,6 +141,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const { port } = server.address() as AddressInfo
   const names = new Set([hostname, '127.0.0.1', 'localhost', '[::1]'].map((name) => `${name}:${port}`.toLowerCase()))
   hosts = new Set([...names, ...(options.allowedHosts ?? []).map((name) => name.toLowerCase())])
+  origins = new Set([...[...names].map((name) => `http://${name}`), ...(options.allowedOrigins ?? []).map((name) => name.toLowerCase())])
   return {
     url: `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`,
     port,
@@ -173,18 +199,44 @@ export function portBusy(hostname: string, port: number): TrellisError {
   })
 }
 
-function listen(app: HttpApp, { hostname, port, timeoutMs = 30_000 }: HttpOptions): Promise<Server> {
+/** Cuts connections of an address that has as many as it may, before a byte of them is read. */
+function limitConnections(server: Server, { maxConnections = 2_048, maxPerAddress = 1_024, metrics }: HttpOptions): void {
+  const refused = metrics.counter('http_connections_refused_total', 'connections beyond what the door, or one address, may have')
+  const open = new Map<string, number>()
+  server.maxConnections = maxConnections
+  server.on('drop', () => refused.inc())
+  server.on('connection', (socket) => {
+    const { remoteAddress: address = '' } = socket
+    const before = open.get(address) ?? 0
+    if (before >= maxPerAddress) {
+      refused.inc()
+      socket.destroy()
+      return
+    }
+    open.set(address, before + 1)
+    socket.once('close', () => {
+      const left = (open.get(address) ?? 1) - 1
+      if (left === 0) open.delete(address)
+      else open.set(address, left)
+    })
+  })
+}
+
+function listen(app: HttpApp, options: HttpOptions): Promise<Server> {
+  const { hostname, port, timeoutMs = 30_000 } = options
   return new Promise((resolve, reject) => {
     const serverOptions = {
       requestTimeout: timeoutMs,
       headersTimeout: Math.min(10_000, timeoutMs),
       keepAliveTimeout: 5_000,
-      connectionsCheckingInterval: 5_000,
+      connectionsCheckingInterval: 2_000,
+      maxHeaderSize: headerLimit,
     }
     const server = serve({ fetch: app.fetch, hostname, port, createServer, serverOptions }, () => {
       server.off('error', failed)
       resolve(server)
     }) as Server
+    limitConnections(server, options)
     const failed = (error: NodeJS.ErrnoException): void => {
       reject(error.code === 'EADDRINUSE' ? portBusy(hostname, port) : error)
     }

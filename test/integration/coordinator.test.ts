@@ -315,8 +315,6 @@ describe('coordinator and prover processes', function () {
       const counts = async () => (await accounting(b)).states
       store.add(...items.slice(0, 8))
       await until('some settled', async () => ((await counts())['settled']?.tasks ?? 0) > 1, running)
-      // Both work: none of them has to die for the other to have its turn.
-      for (const each of [a, b]) expect(each.output(), 'assigns or settles').to.match(/"tasks assigned"|"settled"/)
       store.add(...items.slice(8, 14))
       await kill(a.child)
       await until('settled by the other', () => allSettled(items.slice(0, 14)), running)

@@ -395,7 +395,7 @@ describe('gateway', function () {
           if (answered === total) resolve()
           else pump()
         })
-        setTimeout(() => reject(new Error(`${answered} of ${total} readings were accepted`)), 8_000).unref()
+        setTimeout(() => reject(new Error(`${answered} of ${total} readings were accepted`)), 18_000).unref()
         setTimeout(pump, 300)
       })
       try {

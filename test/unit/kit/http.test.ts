@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { once } from 'node:events'
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { expect } from 'chai'
 import { startHttp, type HttpServer } from '../../../agents/kit/http.ts'
 import { createLog } from '../../../agents/kit/log.ts'
@@ -33,6 +35,39 @@ describe('startHttp', () => {
   })
   after(() => http.close(0))
   const code = async (response: Response): Promise<string> => ((await response.json()) as { error: { code: string } }).error.code
+  it('refuses pages of other origins, and takes its own and those that it was told of', async () => {
+    const door = await open(0, { allowedOrigins: ['https://portal.example'] })
+    const ask = (origin: string) => fetch(`${door.url}/health`, { headers: { origin } })
+    try {
+      const foreign = await ask('http://evil.example')
+      expect([foreign.status, await code(foreign)]).to.deep.equal([403, 'WRONG_ORIGIN'])
+      expect((await ask('null')).status).to.equal(403)
+      for (const own of [door.url, `http://localhost:${door.port}`, 'https://portal.example'])
+        expect((await ask(own)).status, own).to.equal(200)
+    } finally {
+      await door.close(0)
+    }
+  })
+
+  it('bounds the path, the query and the headers', async () => {
+    const long = await fetch(`${http.url}/health?q=${'x'.repeat(3_000)}`)
+    expect([long.status, await code(long)]).to.deep.equal([414, 'URI_TOO_LONG'])
+    expect((await fetch(`${http.url}/health`, { headers: { 'x-long': 'x'.repeat(9_000) } })).status).to.equal(431)
+  })
+
+  it('ends a connection whose request does not come, while others are answered', async () => {
+    const slow = connect(http.port, '127.0.0.1')
+    const [said] = [once(slow, 'data'), slow.write('GET /health HTTP/1.1\r\nhost: ')]
+    const dripping = setInterval(() => slow.write('x'), 100)
+    try {
+      expect((await fetch(`${http.url}/health`)).status).to.equal(200)
+      expect(String((await said)[0])).to.include('408')
+    } finally {
+      clearInterval(dripping)
+      slow.destroy()
+    }
+  })
+
   /** fetch does not let a Host be chosen. */
   const withHost = (host: string): Promise<number> =>
     new Promise((resolve, reject) => {

@@ -33,7 +33,7 @@ function readsAsBefore(file: string, original: string): void {
 }
 
 describe('stores of 0.1.0', () => {
-  it('a gateway’s holds readings, windows, refusals and documents', async () => {
+  it('a gateway’s holds readings, windows, refusals and documents', () => {
     const [genesisHash, deployment] = [`0x${'aa'.repeat(32)}` as Hex, `0x${'bb'.repeat(20)}` as Address]
     const dataFolder = folder()
     const file = storeFile(dataFolder, genesisHash, deployment)
@@ -46,10 +46,10 @@ describe('stores of 0.1.0', () => {
       windows: 1,
       refused: { SEQUENCE_GAP: 1 },
     })
-    const [window] = await ledger.windows('1', 0, 10)
+    const [window] = ledger.windows('1', 0, 10)
     expect(window).to.include({ index: 0, count: 3, channel: 'humidity', root: `0x${'07'.repeat(32)}` })
-    expect(await ledger.document(`0x${'cc'.repeat(32)}`)).to.equal('{"id":"did:io:x"}')
-    await ledger.close()
+    expect(ledger.document(`0x${'cc'.repeat(32)}`)).to.equal('{"id":"did:io:x"}')
+    ledger.close()
     expect(backOutStore({ file, to: 1 })).to.include({ to: 1 })
     readsAsBefore(file, stored('gateway'))
   })
