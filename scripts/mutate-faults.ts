@@ -10,7 +10,18 @@ import { type Mutant, MUTANTS } from '../test/faults/support/mutants.ts'
 import { at, type Finished, node } from './shell.ts'
 
 const CAUGHT = 3
-const COPIED = ['agents', 'circuits', 'contracts', 'deploy', 'scripts', 'test', 'package.json', 'package-lock.json', 'tsconfig.json', 'hardhat.config.ts']
+const COPIED = [
+  'agents',
+  'circuits',
+  'contracts',
+  'deploy',
+  'scripts',
+  'test',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'hardhat.config.ts',
+]
 
 const runPlans = (cwd: string, numbers: readonly number[]): Promise<Finished> =>
   node(join(cwd, 'test', 'faults', 'support', 'mutant-run.ts'), numbers.map(String), { cwd, timeoutSeconds: 120 + 120 * numbers.length })

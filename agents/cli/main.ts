@@ -22,6 +22,8 @@ const program = new Command('npm run trellis --')
   .option('--state <folder>', 'where the local run keeps its state (default: .trellis, or TRELLIS_STATE)')
   .showHelpAfterError('(npm run trellis -- --help lists the commands)')
   .exitOverride()
+  // Somebody who gives a key as an argument finds it in his shell's history already: it need not be in a log, too.
+  .configureOutput({ outputError: (text, write) => write(text.replaceAll(/(0x)?[0-9a-fA-F]{32,}/g, '(hex digits)')) })
   .addHelpText(
     'after',
     '\nExamples:\n  npm start                          everything on this machine, until Ctrl-C\n  npm run demo -- --json             the same job, then exit; last line is JSON\n  npm run trellis -- status | logs gateway | audit | stop',
