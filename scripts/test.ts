@@ -72,13 +72,25 @@ export function parseMocha(done: Finished, report: MochaReport | undefined): Res
   }
 }
 
-async function mocha(name: string, folders: readonly string[], timeoutMs: number): Promise<Result> {
+/** @param jobs  test files at once; for tests that mostly wait for processes of their own */
+async function mocha(name: string, folders: readonly string[], timeoutMs: number, jobs = 1): Promise<Result> {
   const specs = folders.flatMap((folder) => files(at(folder), (path) => path.endsWith('.test.ts'))).map(short)
   if (specs.length === 0) return { passed: 0, failed: 1, skipped: [], output: `no test files in ${folders.join(', ')}` }
   const reportFile = at('cache', 'test', `${name.replaceAll(' ', '-')}.json`)
   mkdirSync(at('cache', 'test'), { recursive: true })
   rmSync(reportFile, { force: true })
-  const args = ['--exit', '--timeout', String(timeoutMs), '--reporter', 'json', '--reporter-option', `output=${reportFile}`, ...specs]
+  const parallel = jobs > 1 ? ['--parallel', '--jobs', String(jobs)] : []
+  const args = [
+    '--exit',
+    ...parallel,
+    '--timeout',
+    String(timeoutMs),
+    '--reporter',
+    'json',
+    '--reporter-option',
+    `output=${reportFile}`,
+    ...specs,
+  ]
   const done = await node(TOOLS.mocha, args, { env, timeoutSeconds: LIMIT_SECONDS })
   const report = existsSync(reportFile) ? (JSON.parse(readFileSync(reportFile, 'utf8')) as MochaReport) : undefined
   return parseMocha(done, report)
@@ -104,7 +116,7 @@ const stages: Stage[] = [
   },
   { name: 'unit', needs: ['set-up'], run: () => mocha('unit', ['test/unit'], 60_000) },
   { name: 'circuits', needs: ['set-up'], run: () => mocha('circuits', ['test/circuits'], 300_000) },
-  { name: 'integration', needs: ['set-up', 'generated'], run: () => mocha('integration', ['test/integration'], 120_000) },
+  { name: 'integration', needs: ['set-up', 'generated'], run: () => mocha('integration', ['test/integration'], 120_000, 3) },
   { name: 'faults', needs: ['set-up'], alone: true, run: () => mocha('faults', ['test/faults'], 300_000) },
   ...(deep ? [{ name: 'fault mutants', needs: ['set-up'], alone: true, run: () => check(at('scripts', 'mutate-faults.ts')) }] : []),
   { name: 'end to end', needs: ['set-up'], alone: true, run: () => mocha('end to end', ['test/e2e'], 300_000) },
