@@ -85,19 +85,23 @@ describe('outside broker', function () {
           ackKeys: () => keys,
           onStranger: () => (strangers += 1),
         },
-        { onAck: ({ status }) => answers.push(status), onConnect: () => undefined, onError: () => undefined },
+        {
+          onAck: ({ status, subject }) => answers.push(`${status} ${String(subject.position)}`),
+          onConnect: () => undefined,
+          onError: () => undefined,
+        },
       )
       endings.push(() => transport.close())
       await until(() => transport.connected)
       transport.send([encodeEnvelope(readingAt(device, 0)), encodeEnvelope(readingAt(device, 0))])
       await until(() => answers.length === 2)
-      expect(answers).to.deep.equal(['accepted', 'duplicate'])
+      expect(answers).to.deep.equal(['accepted 0', 'duplicate 0'])
       // A stranger that may write answers: unsigned, signed by nobody, or the gateway's own for another topic.
       const stranger = await connectAsync(broker.url, { username: 'stranger', password: broker.password, reconnectPeriod: 0 })
       endings.push(() => stranger.endAsync(true))
       const forged = encodeAck({
         status: 'accepted',
-        subject: { device: id, kind: 'reading', position: 1 },
+        subject: { device: id, kind: 'reading', position: 2 },
         reason: null,
         detail: null,
         expected: null,
@@ -110,7 +114,8 @@ describe('outside broker', function () {
         await stranger.publishAsync(ackTopic(project, id), payload, { qos: 1 })
       transport.send([encodeEnvelope(readingAt(device, 1))])
       await until(() => answers.length === 3)
-      expect(answers[2]).to.equal('accepted')
+      // The forged ones came before it, and name another reading.
+      expect(answers[2]).to.equal('accepted 1')
       expect(strangers).to.equal(2)
     })
 
