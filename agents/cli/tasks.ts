@@ -74,7 +74,9 @@ export async function retryTasks(
     })
   const place = placeOf(stateOption, options)
   const chosen = options.all
-    ? (await readTasks(place.url, 'dead')).filter((task) => task.reason !== 'WINDOW_TAKEN' && task.device !== '0x').map(({ id }) => id)
+    ? (await readTasks(place.url, 'dead'))
+        .filter((task) => !['WINDOW_TAKEN', 'BAD_WINDOW', 'BAD_DATA_SIGNATURE'].includes(task.reason ?? ''))
+        .map(({ id }) => id)
     : ids.map((id) => id.toLowerCase())
   const outcomes: { id: Hex; refused: string | null }[] = []
   for (let from = 0; from < chosen.length; from += RETRY_MAX)

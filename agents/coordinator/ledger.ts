@@ -52,6 +52,9 @@ export interface LedgerOptions extends QueuePlace {
   leaseSeconds: number
 }
 
+/** Reasons of dead tasks that no other try makes provable: the chain, or the window itself, is against them. */
+const hopeless: ReadonlySet<string> = new Set(['WINDOW_TAKEN', 'BAD_WINDOW', 'BAD_DATA_SIGNATURE'])
+
 /** A claim that is not renewed ends after this time: its coordinator died. */
 const CLAIM = `interval '15 seconds'`
 
@@ -143,6 +146,13 @@ export async function openLedger({ leaseSeconds, ...place }: LedgerOptions) {
         at,
       )
       return rows[0]?.cursor ?? null
+    },
+
+    /** The store was not read: another coordinator may try at once. */
+    async notPulling(project: bigint, store: string): Promise<void> {
+      if (!queue.shared) return
+      const at = [project.toString(), store]
+      await query(`update pulled set claimed_until = null where project = $1 and store = $2 and claimed_by = '${instance}'`, at)
     },
 
     /** Takes windows of a store and the cursor after them, at once. A window that is known stays as it is. Returns how many were new. */
@@ -263,37 +273,28 @@ export async function openLedger({ leaseSeconds, ...place }: LedgerOptions) {
     /** Nothing changes these by itself any more. What was needed to work on them goes, but for tasks that somebody may want tried again. */
     async finish(block: number): Promise<void> {
       await query(
-        `update tasks set final = true, proof = null, item = case when state = 'dead' and reason <> 'WINDOW_TAKEN' then item end
+        `update tasks set final = true, proof = null, item = case when state = 'dead' and reason not in ('WINDOW_TAKEN', 'BAD_DATA_SIGNATURE') then item end
          where not final and ((state = 'settled' and block <= $1) or (state = 'dead' and deadline is null and reason <> 'BAD_WINDOW'))`,
         [block],
       )
     },
 
     /** Tasks that were put aside begin anew, with all their tries. Says for each why not, or null. */
-    retry: (ids: readonly Hex[]): Promise<{ id: Hex; refused: 'UNKNOWN_TASK' | 'NOT_DEAD' | 'WINDOW_TAKEN' | 'UNREADABLE' | null }[]> =>
+    retry: (ids: readonly Hex[]): Promise<{ id: Hex; refused: string | null }[]> =>
       queue.transaction(async () => {
         const found = new Map((await tasks('id = any($1)', [ids], ids.length)).map((task) => [task.id, task]))
-        const outcomes = []
+        const outcomes: { id: Hex; refused: string | null }[] = []
         for (const id of new Set(ids)) {
           const task = found.get(id)
-          const refused =
-            task === undefined
-              ? 'UNKNOWN_TASK'
-              : task.state !== 'dead'
-                ? 'NOT_DEAD'
-                : task.reason === 'WINDOW_TAKEN'
-                  ? 'WINDOW_TAKEN'
-                  : task.device === '0x'
-                    ? 'UNREADABLE'
-                    : null
+          let refused = task === undefined ? 'UNKNOWN_TASK' : task.state !== 'dead' ? 'NOT_DEAD' : null
+          if (refused === null && hopeless.has(task?.reason ?? '')) refused = task!.reason
+          if (refused === null && !(await update(task!, { state: 'received', attempts: 0, notBefore: 0, reason: null })))
+            refused = 'CHANGED_MEANWHILE'
           if (refused === null) {
             await query('delete from faults where task = $1', [id])
-            await query(
-              `update tasks set state = 'received', final = false, attempts = 0, not_before = 0, reason = null, rev = rev + 1 where id = $1`,
-              [id],
-            )
+            await query('update tasks set final = false where id = $1', [id])
           }
-          outcomes.push({ id, refused } as const)
+          outcomes.push({ id, refused })
         }
         return outcomes
       }),

@@ -51,7 +51,10 @@ async function pullStore(
   if (done.has(store)) return 'wait'
   const after = await ledger.pulling(project, store)
   if (after === null) return 'wait'
-  const page = await fetchWindows(url, project, after, limit, signal)
+  const page = await fetchWindows(url, project, after, limit, signal).catch(async (error: unknown) => {
+    await ledger.notPulling(project, store)
+    throw error
+  })
   if (page.store !== store) {
     log.warn({ url, store: page.store, before: store }, 'this gateway speaks for another store now')
     stores.set(url, page.store)

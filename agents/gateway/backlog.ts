@@ -31,7 +31,8 @@ export function createBacklog(ledger: Ledger, { maxBacklog, now = Date.now }: { 
       return full
     },
     async pulled(project, cursor) {
-      if (cursor === 0 || cursor <= (seen.get(project) ?? 0)) return
+      // The store keeps the highest, and none beyond what it has: a reader that names a cursor of the future moves nothing for those after it.
+      if (cursor === 0 || cursor === seen.get(project)) return
       await ledger.addPulled(project, cursor)
       seen.set(project, cursor)
       counts.delete(project)

@@ -31,7 +31,7 @@ export const gatewayConfig = z.object({
   /** An outside broker instead of the one in the process: gateways of one group share its devices' messages, and need one store (databaseUrl). */
   broker: z
     .strictObject({
-      url: z.url({ protocol: /^mqtts?$/ }),
+      url: z.url({ protocol: /^mqtts?$/ }).refine((text) => !text.includes('@'), 'the account belongs in username and passwordFile'),
       username: z.string().min(1).optional(),
       passwordFile: z.string().min(1).optional(),
       group: z

@@ -146,7 +146,7 @@ export function createIntake({ view, ledger, signatures, limits, backlog, metric
     else sender.good()
     if (verdict === 'bad') return refused('BAD_SIGNATURE', 'not a signature by the device’s key over this message')
     const of = envelope.project.toString()
-    const wait = limits.take(of, envelope.device, judged.kind === 'reading' ? 1 : judged.readings.length)
+    const wait = limits.wait(of, envelope.device, judged.kind === 'reading' ? 1 : judged.readings.length)
     if (wait > 0) return later('RATE_LIMITED', 'this device, or its project, delivers faster than this gateway takes', wait)
     if (await backlog.full(of)) return later('OVERLOADED', 'backlog: no coordinator has pulled the windows of this project', BACKLOG_MS)
     return judged.kind === 'reading' ? judgeReading(judged) : judgeWindow(judged)
@@ -369,7 +369,10 @@ export function createIntake({ view, ledger, signatures, limits, backlog, metric
       if (ack === undefined) await new Promise((resolve) => setTimeout(resolve, GAP_MS))
     }
     metrics.messages.inc({ status: ack.status, reason: ack.reason ?? '' })
-    if (ack.status === 'accepted') metrics.accepted.inc({ kind: judged.kind })
+    if (ack.status === 'accepted') {
+      metrics.accepted.inc({ kind: judged.kind })
+      limits.charge(project, judged.envelope.device, judged.kind === 'reading' ? 1 : judged.readings.length)
+    }
     return ack
   }
 

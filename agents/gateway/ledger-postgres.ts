@@ -6,7 +6,7 @@
  * Cursors are commit-ordered: they are taken from one row that stays locked until the commit, so a reader never passes a row that commits later.
  */
 import { basename } from 'node:path'
-import { overloaded } from '../kit/errors.ts'
+import { isTrellisError, overloaded } from '../kit/errors.ts'
 import type { Logger } from '../kit/log.ts'
 import type { Migration } from '../kit/migrations.ts'
 import { openPostgres, type Postgres } from '../kit/postgres.ts'
@@ -157,7 +157,9 @@ function sharedLedger(db: Postgres, storeId: string, refusalsKept: number, docum
       })
       for (const tell of settle) tell()
     } catch (error) {
-      for (const { reject } of batch) reject(error)
+      // What the database refuses for good is one message's fault: the others of its batch are written without it.
+      if (batch.length > 1 && !(isTrellisError(error) && error.retryable)) for (const one of batch) await run([one])
+      else for (const { reject } of batch) reject(error)
     }
   }
   const drain = async (): Promise<void> => {

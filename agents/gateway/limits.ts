@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * How much a device and a project may deliver: a bucket of readings each, filled at a steady rate. Only messages whose signature is good take from it,
- * so that nobody uses up the share of a device in whose name it forges.
+ * How much a device and a project may deliver: a bucket of readings each, filled at a steady rate. Only what is stored takes from it, so that nobody
+ * uses up the share of a device in whose name it forges, or whose messages it sends again.
  */
 import { BoundedCache } from './bounded-cache.ts'
 
@@ -13,8 +13,10 @@ export interface RateOptions {
 }
 
 export interface RateLimits {
-  /** Takes `readings` of both buckets, or of none. @returns 0, or milliseconds after which they hold as many */
-  take(project: string, device: string, readings: number): number
+  /** @returns 0 when both buckets hold `readings`, or milliseconds after which they do */
+  wait(project: string, device: string, readings: number): number
+  /** Takes `readings` that were stored of both; what was under way at once may take more than they hold. */
+  charge(project: string, device: string, readings: number): void
 }
 
 const BUCKETS = 100_000
@@ -35,13 +37,14 @@ export function createRateLimits({
     if (found === undefined) of.set(key, (found = new Bucket(options, now())))
     return found
   }
+  const both = (project: string, device: string): Bucket[] => [
+    bucket(devices, `${project}/${device}`, ofDevice),
+    bucket(projects, project, ofProject),
+  ]
   return {
-    take(project, device, readings) {
-      const at = now()
-      const both = [bucket(devices, `${project}/${device}`, ofDevice), bucket(projects, project, ofProject)]
-      const wait = Math.max(...both.map((one) => one.wait(readings, at)))
-      if (wait === 0) for (const one of both) one.take(readings)
-      return wait
+    wait: (project, device, readings) => Math.max(...both(project, device).map((one) => one.wait(readings, now()))),
+    charge(project, device, readings) {
+      for (const one of both(project, device)) one.take(readings)
     },
   }
 }

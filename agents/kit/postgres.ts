@@ -62,6 +62,9 @@ export async function openPostgres({
     max: maxConnections,
     connectionTimeoutMillis: 10_000,
     statement_timeout: statementTimeoutMs,
+    // A server that vanished says nothing: the client must give up by itself.
+    query_timeout: statementTimeoutMs + 5_000,
+    keepAlive: true,
     // A session whose process was stopped in a transaction must not hold its rows for ever.
     idle_in_transaction_session_timeout: statementTimeoutMs,
     application_name: `trellis ${schema}`,
@@ -125,7 +128,7 @@ function isPassing(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof TrellisError) return false
   const { code } = error as { code?: unknown }
   if (typeof code === 'string') return passing.test(code) || /^E[A-Z]+$/.test(code)
-  return /Connection terminated|timeout exceeded when trying to connect|not queryable/i.test(error.message)
+  return /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable/i.test(error.message)
 }
 
 function databaseFailed(url: string, cause: unknown): TrellisError {

@@ -136,7 +136,8 @@ export function parseEnvelopeJson(json: unknown): ParsedEnvelope {
   const kind = source['kind']
   const names = kind === 'reading' ? readingFields : kind === 'window' ? windowFields : undefined
   if (names === undefined) return refuse('MALFORMED', 'kind is neither reading nor window', source)
-  for (const name in source) if (!names.includes(name)) return refuse('MALFORMED', `unknown field ${name.slice(0, 40)}`, source)
+  for (const name in source)
+    if (!names.includes(name)) return refuse('MALFORMED', `unknown field ${JSON.stringify(name.slice(0, 40))}`, source)
 
   const project = uint(source['project'], 2n ** 64n)
   if (project === undefined || project === 0n) return refuse('MALFORMED', 'project is not a decimal string of 64 bits', source)

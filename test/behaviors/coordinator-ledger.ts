@@ -230,7 +230,7 @@ export function behavesAsLedger(open: (leaseSeconds: number) => Promise<Ledger>)
     expect(await row(gave)).to.deep.include({ state: 'received', reason: null, attempts: 0, item: { cursor: 1 } })
     expect((await ledger.due(1, 500)).map((task) => task.id)).to.include(gave)
     expect(await ledger.faulty([gave])).to.deep.equal(new Map())
-    expect(await ledger.retry([unreadable])).to.deep.equal([{ id: unreadable, refused: null }])
+    expect(await ledger.retry([unreadable])).to.deep.equal([{ id: unreadable, refused: 'BAD_WINDOW' }])
   })
 
   it('counts tasks and readings by state', async () => {

@@ -129,7 +129,10 @@ describe('agents under faults of the chain', function () {
       const item = market.window(1)
       await anvil.automine(false)
       store.add(item)
-      await until('assignment in the pool', async () => (await anvil.pool()).length > 0)
+      // Heartbeats of provers are there, too.
+      const ofCoordinator = async (hash: Hex): Promise<boolean> =>
+        (await market.client.getTransaction({ hash })).from === account(1).address.toLowerCase()
+      await until('assignment in the pool', async () => (await Promise.all((await anvil.pool()).map(ofCoordinator))).includes(true))
       const before = await anvil.blockNumber()
       await anvil.mine()
       await until('known', async () => {

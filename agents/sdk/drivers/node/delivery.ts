@@ -17,8 +17,11 @@ export interface DeliveryLane {
   due(waiting: readonly OutboxMessage[]): readonly OutboxMessage[]
   /** An answer that took a message off the outbox. */
   progressed(): void
-  /** An answer that asks for a later try, not before `retryAfterMs`. @returns how many times in a row that happened without progress, each round counted once */
-  refused(retryAfterMs?: number): number
+  /**
+   * An answer that did not take the message, or asks for a later try, not before `retryAfterMs`.
+   * @returns how many rounds in a row brought a refusal `forGood` and no progress; one that asks for patience begins the count anew
+   */
+  refused(retryAfterMs?: number, forGood?: boolean): number
   /** The connection is new: what was under way may be lost. */
   restart(): void
   /** When `due` may have something again although nothing else happens; undefined while nothing is under way. */
@@ -63,11 +66,12 @@ export function createLane({ pipeline, retryMs, retryCapMs, now }: LaneOptions):
       refusedThisRound = false
       againAt = now() + retryMs
     },
-    refused(retryAfterMs = 0) {
+    refused(retryAfterMs = 0, forGood = true) {
       holdUntil = Math.max(holdUntil, now() + retryAfterMs)
+      if (!forGood) refusedRounds = 0
       if (refusedThisRound) return refusedRounds
       refusedThisRound = true
-      refusedRounds += 1
+      if (forGood) refusedRounds += 1
       // A refusal is an answer: the next try need not wait for the full time that a lost message waits.
       againAt = now() + Math.min(backoff(), retryCapMs) / 4
       return refusedRounds

@@ -109,9 +109,10 @@ export function createDeviceLoop({ signer, store, rows, transport, metrics, log 
     const oldest = store.oldest(kind)
     // An answer to what is not waiting is late, or provoked by a stranger.
     if (oldest === undefined || position < oldest) return
-    const rounds = lanes[kind].refused(retryAfterMs)
     const behind = (code === 'SEQUENCE_GAP' || code === 'WINDOW_GAP') && expected !== null && expected < oldest
-    if (rounds < refusalLimit || (retryableRefusals.has(code) && !behind)) return
+    // Waiting as the gateway asks brings a device no nearer to its end, or one forged message in its name would be enough meanwhile.
+    const rounds = lanes[kind].refused(retryAfterMs, behind || !retryableRefusals.has(code))
+    if (rounds < refusalLimit) return
     const details = { device, kind, position, reason: code, detail, times: rounds }
     if (behind) {
       throw deviceError(
