@@ -47,6 +47,8 @@ export async function startChaosProxy(target: number, protocolVersion: 4 | 5, se
       if (held !== undefined) write(held)
       held = undefined
     })
+    // What is no packet to this parser ends the connection, as any fault on the way may: the device comes again.
+    packets.on('error', () => from.destroy())
     from.on('data', (chunk: Buffer) => packets.parse(chunk))
     from.on('close', () => to.destroy())
     from.on('error', () => to.destroy())
