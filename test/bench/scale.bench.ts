@@ -146,7 +146,7 @@ async function deviceRows(): Promise<Row[]> {
   const sizes = (process.env['TRELLIS_BENCH_DEVICES'] ?? '40,400,4000').split(',').map(Number)
   const total = sizes.reduce((sum, size) => sum + size, 0)
   say(`registering ${total} devices`)
-  return withNetwork({ devices: total }, async (network) => {
+  return withNetwork({ devices: total, connections: 2 * total }, async (network) => {
     const rows: Row[] = []
     let first = 0
     for (const size of sizes) {

@@ -60,7 +60,9 @@ describe('the main job', function () {
   it('demo --json replays a CSV file, counts what it leaves out, and ends with its summary', async () => {
     const file = join(run.folder, 'readings.csv')
     const rows = Array.from({ length: 70 }, (_, i) => `a,${1_700_000_000 + i * 10},${i === 5 ? 'NA' : (20 + (i % 7) / 10).toFixed(1)}`)
-    writeFileSync(file, `sensor,at,celsius\n${rows.join('\n')}\nb,2023-11-14T22:13:20Z,-3.5\nb,2023-11-14T22:13:30Z,9\n`)
+    // A gap of ten minutes, one reading alone, and a device of which nothing is left.
+    const few = 'c,1700000000,1\nc,1700000600,2\nd,1700000000,3\ne,1700000010,\ne,1700000020,4\nf,1700000000,NA\n'
+    writeFileSync(file, `sensor,at,celsius\n${rows.join('\n')}\nb,2023-11-14T22:13:20Z,-3.5\nb,2023-11-14T22:13:30Z,9\n${few}`)
     const demo = run.trellis(
       'demo',
       '--json',
@@ -78,8 +80,8 @@ describe('the main job', function () {
     )
     expect(await demo.ended, demo.stderr()).to.equal(0)
     const summary = JSON.parse(demo.stdout().trim().split('\n').at(-1)!) as Summary
-    expect(summary).to.include({ readings: 71, accepted: 71, settled: 71, pending: 0, windows: 3, verified: 3 })
-    expect(summary.wallets.map(({ readings }) => readings).sort((x, y) => x - y)).to.deep.equal([2, 69])
+    expect(summary).to.include({ readings: 75, accepted: 75, settled: 75, pending: 0, windows: 6, verified: 6 })
+    expect(summary.wallets.map(({ readings }) => readings).sort((x, y) => x - y)).to.deep.equal([1, 1, 2, 2, 69])
     expect(summary.problems).to.deep.equal([])
     expect(summary.secondsToFirstProof).to.be.greaterThan(0)
   })

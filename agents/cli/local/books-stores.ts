@@ -64,16 +64,20 @@ const PAGE = 500
 const STORE_TRIES = 5
 
 async function get<T>(url: string, schema: z.ZodType<T>, who = 'gateway'): Promise<T> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) }).catch((cause: unknown) => {
-    throw new TrellisError({
-      code: `${who.toUpperCase()}_SILENT`,
-      message: `The ${who} does not answer.`,
-      details: { url },
-      next: 'npm run trellis -- status',
-      retryable: true,
-      cause,
+  const ask = (): Promise<Response> => fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) })
+  // Once more: a connection that was kept from an earlier answer may have been closed meanwhile.
+  const response = await ask()
+    .catch(ask)
+    .catch((cause: unknown) => {
+      throw new TrellisError({
+        code: `${who.toUpperCase()}_SILENT`,
+        message: `The ${who} does not answer.`,
+        details: { url },
+        next: 'npm run trellis -- status',
+        retryable: true,
+        cause,
+      })
     })
-  })
   if (!response.ok) {
     throw new TrellisError({
       code: `${who.toUpperCase()}_REFUSED`,

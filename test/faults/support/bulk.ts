@@ -6,9 +6,10 @@ import { dataKeyRegistryAbi, deviceNFTAbi, ioIDRegistryAbi, ioIDStoreAbi } from 
 import type { DeviceSigner } from '../../../agents/sdk/signer.ts'
 
 const AT_ONCE = 25
-const GAS = '0xf42400'
+/** Enough for each call, and for all at once in a block. */
+const GAS = '0xc3500'
 
-/** Registers devices and binds their data keys. `from` must be unlocked at the chain. @throws Error when one of them is not live in the end */
+/** Registers devices and binds their data keys. `from` must be unlocked at the chain, which mines for nobody else meanwhile. @throws Error when one of them is not live in the end */
 export async function registerInBulk(
   client: PublicClient,
   owner: ProjectOwner,
@@ -20,16 +21,18 @@ export async function registerInBulk(
   const send = async (calls: readonly { to: Address; data: Hex }[]): Promise<void> => {
     for (let i = 0; i < calls.length; i += AT_ONCE) {
       const requests = calls.slice(i, i + AT_ONCE).map(({ to, data }) => ({ from, to, data, gas: GAS }))
-      // In the order they were made: nonces are given by the node.
+      // In the order they were made: nonces are given by the node. One block for all of them: each block costs the node more than the calls in it.
       const hashes: Hex[] = []
       for (const request of requests)
         hashes.push(await client.request({ method: 'eth_sendTransaction' as never, params: [request] as never }))
+      await client.request({ method: 'evm_mine' as never })
       const receipts = await Promise.all(hashes.map((hash) => client.waitForTransactionReceipt({ hash })))
       const reverted = receipts.findIndex(({ status }) => status !== 'success')
       if (reverted >= 0)
         throw new Error(`call ${i + reverted} of ${calls.length} reverted: ${hashes[reverted]!} to ${calls[i + reverted]!.to}`)
     }
   }
+  await client.request({ method: 'evm_setAutomine' as never, params: [false] as never })
   const minted = await client.readContract({ address: collection, abi: deviceNFTAbi, functionName: 'total' })
   const count = BigInt(signers.length)
   const firstToken = await owner.nextTokenId()
@@ -59,6 +62,7 @@ export async function registerInBulk(
     })
     await send((await Promise.all(calls)).flat())
   }
+  await client.request({ method: 'evm_setAutomine' as never, params: [true] as never })
   for (const signer of [signers[0]!, signers.at(-1)!])
     if (!(await owner.hasDataKey(signer.publicKeys.device))) throw new Error('devices were not registered in bulk')
 }

@@ -49,6 +49,8 @@ export interface NetworkOptions {
   /** Windows that the escrow holds funds for. */
   windows?: number
   taskSeconds?: number
+  /** MQTT connections that the gateway takes, all of them from this one address. */
+  connections?: number
 }
 
 export interface FaultDevice {
@@ -64,7 +66,7 @@ const PLACE = { owner: 1, coordinator: 2, prover: 10 } as const
 export type Network = Awaited<ReturnType<typeof startNetwork>>
 
 export async function startNetwork(options: NetworkOptions) {
-  const { provers: proverCount = 2, coordinators: coordinatorCount = 1, taskSeconds = 60 } = options
+  const { provers: proverCount = 2, coordinators: coordinatorCount = 1, taskSeconds = 60, connections } = options
   const root = options.root ?? join(import.meta.dirname, '../../..')
   const folder = mkdtempSync(join(tmpdir(), 'trellis-faults-'))
   const endings: (() => Promise<unknown>)[] = [async () => rmSync(folder, { recursive: true, force: true })]
@@ -122,7 +124,10 @@ export async function startNetwork(options: NetworkOptions) {
     const gateway = service(
       'gateway',
       'gateway',
-      { chain, http: { port: gatewayPort }, mqtt: { port: mqttPort }, dataFolder: join(folder, 'gateway'), logLevel: 'info' },
+      {
+        ...{ chain, http: { port: gatewayPort }, dataFolder: join(folder, 'gateway'), logLevel: 'info' },
+        mqtt: { port: mqttPort, ...(connections === undefined ? {} : { maxConnections: connections, maxPerAddress: connections }) },
+      },
       gatewayPort,
     )
     const coordinatorPorts = await Promise.all(Array.from({ length: coordinatorCount }, () => freePort()))
