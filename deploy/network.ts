@@ -58,6 +58,23 @@ export const networkSchema = z
     guardian: address.optional(),
     /** ioID store: price of one ioID in wei, and who receives it. */
     ioIDPrice: z.string().regex(/^\d+$/, 'must be an amount in wei as a decimal string'),
+    /** Steps of the price instead: from so many live devices on, wei for one ioID. The first step is at 0 devices. */
+    ioIDPriceCurve: z
+      .array(
+        z.strictObject({
+          devices: z.number().int().min(0),
+          price: z.string().regex(/^\d+$/, 'must be an amount in wei as a decimal string'),
+        }),
+      )
+      .min(1)
+      .max(16)
+      .refine(
+        (steps) => steps.every(({ devices }, i) => (i === 0 ? devices === 0 : devices > steps[i - 1]!.devices)),
+        'must start at 0 devices and ascend',
+      )
+      .optional(),
+    /** Share of the fees that is burned, in units of 1/10,000. */
+    burnShareBps: z.number().int().min(0).max(10_000).default(2_500),
     feeReceiver: z.union([z.literal('deployer'), address]),
     /** A prover whose last heartbeat is older is Offline. */
     heartbeatTtlSeconds: seconds.min(10).max(86_400),

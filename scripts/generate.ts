@@ -8,6 +8,7 @@ import { at, refuse } from './shell.ts'
 /** Contracts whose ABIs agents, SDK and published package use. */
 export const CONTRACTS = [
   'AccessManager',
+  'Burner',
   'DataKeyRegistry',
   'DeviceAccount',
   'DeviceNFT',

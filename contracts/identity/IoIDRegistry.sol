@@ -431,7 +431,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
 
         uint256 projectId = $.store.deviceContractProject(deviceContract);
         require(projectId != 0, "invalid project");
-        $.store.activeIoID{value: msg.value}(projectId);
+        $.store.activeIoID{value: msg.value}(projectId, msg.sender);
 
         uint256 id = _ioID.mint(projectId, device, user);
         record.hash = hash;

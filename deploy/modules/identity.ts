@@ -13,7 +13,8 @@ export async function deployIdentity(deployer: Deployer, network: Network): Prom
 
   await deployer.proxy('Project', 'Project', init('Trellis Projects', 'PROJECT'), [manager])
   await deployer.proxy('ProjectRegistry', 'ProjectRegistry', init(at('Project')), [manager, at('Project')])
-  await deployer.proxy('IoIDStore', 'IoIDStore', init(at('Project'), BigInt(network.ioIDPrice)), [manager])
+  const burner = await deployer.create('Burner', 'Burner')
+  await deployer.proxy('IoIDStore', 'IoIDStore', init(at('Project'), BigInt(network.ioIDPrice)), [manager, burner.address])
   const wallets = [ERC6551_REGISTRY, at('DeviceAccountProxy')]
   // The registry, which mints ioIDs, needs their address in its code: it becomes the minter below.
   await deployer.proxy('IoID', 'IoID', init(zeroAddress, ...wallets, 'Trellis ioID', 'IOID'), [manager, ...wallets])
@@ -27,7 +28,7 @@ export async function deployIdentity(deployer: Deployer, network: Network): Prom
     ['IoID', 'minter', 'setMinter', at('IoIDRegistry')],
     ['IoIDStore', 'ioIDRegistry', 'setIoIDRegistry', at('IoIDRegistry')],
     ['IoIDStore', 'feeReceiver', 'changeFeeReceiver', holder(deployer, network.feeReceiver)],
-    ['IoIDStore', 'price', 'changePrice', BigInt(network.ioIDPrice)],
+    ['IoIDStore', 'burnShare', 'setBurnShare', BigInt(network.burnShareBps)],
   ] as const
   for (const [contract, getter, setter, want] of settings) {
     await deployer.ensure(
@@ -37,4 +38,28 @@ export async function deployIdentity(deployer: Deployer, network: Network): Prom
       () => deployer.write(contract, at(contract), setter, [want]),
     )
   }
+  await setPrice(deployer, network)
+}
+
+type Point = { devices: bigint; price: bigint }
+
+/** The price of an ioID: the same for any number of devices, or by the steps of the network file. */
+async function setPrice(deployer: Deployer, network: Network): Promise<void> {
+  const { address } = deployer.contracts.get('IoIDStore')!
+  const flat = BigInt(network.ioIDPrice)
+  const steps = (network.ioIDPriceCurve ?? []).map(({ devices, price }): Point => ({ devices: BigInt(devices), price: BigInt(price) }))
+  await deployer.ensure(
+    steps.length === 0 ? `IoIDStore.price is ${flat}` : `IoIDStore.priceCurve has ${steps.length} steps`,
+    async () => {
+      const curve = await deployer.read<Point[]>('IoIDStore', address, 'priceCurve')
+      return curve.length === 0
+        ? await deployer.read<bigint>('IoIDStore', address, 'price')
+        : curve.map(({ devices, price }) => ({ devices, price }))
+    },
+    steps.length === 0 ? flat : steps,
+    () =>
+      steps.length === 0
+        ? deployer.write('IoIDStore', address, 'changePrice', [flat])
+        : deployer.write('IoIDStore', address, 'setPriceCurve', [steps]),
+  )
 }

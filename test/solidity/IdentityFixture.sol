@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
 import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
+import {Burner} from "../../contracts/identity/Burner.sol";
 import {DataKeyRegistry} from "../../contracts/identity/DataKeyRegistry.sol";
 import {DeviceNFT} from "../../contracts/identity/DeviceNFT.sol";
 import {IoID} from "../../contracts/identity/IoID.sol";
@@ -22,6 +23,7 @@ abstract contract IdentityFixture is Test {
     AccessManager internal manager;
     Project internal project;
     ProjectRegistry internal projectRegistry;
+    Burner internal burner;
     IoIDStore internal store;
     IoID internal ioID;
     IoIDRegistry internal registry;
@@ -53,8 +55,12 @@ abstract contract IdentityFixture is Test {
             )
         );
         project.setMinter(address(projectRegistry));
+        burner = new Burner();
         store = IoIDStore(
-            _proxy(address(new IoIDStore(authority)), abi.encodeCall(IoIDStore.initialize, (address(project), PRICE)))
+            _proxy(
+                address(new IoIDStore(authority, address(burner))),
+                abi.encodeCall(IoIDStore.initialize, (address(project), PRICE))
+            )
         );
         walletProxy = address(new DeviceAccountProxy(address(new DeviceAccount())));
         ioID = IoID(

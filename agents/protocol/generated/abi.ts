@@ -457,6 +457,42 @@ export const accessManagerAbi = [
   },
 ] as const
 
+export const burnerAbi = [
+  { inputs: [], name: 'Burner_Nothing', type: 'error' },
+  { inputs: [], name: 'Burner_Refused', type: 'error' },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: 'source', type: 'bytes32' },
+      { indexed: true, name: 'from', type: 'address' },
+      { indexed: false, name: 'amount', type: 'uint256' },
+    ],
+    name: 'Burned',
+    type: 'event',
+  },
+  { inputs: [], name: 'MAX_PAGE', outputs: [{ name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  { inputs: [{ name: 'source', type: 'bytes32' }], name: 'burn', outputs: [], stateMutability: 'payable', type: 'function' },
+  {
+    inputs: [{ name: 'source', type: 'bytes32' }],
+    name: 'burned',
+    outputs: [{ name: '', type: 'uint256' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  { inputs: [], name: 'sourceCount', outputs: [{ name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [
+      { name: 'start', type: 'uint256' },
+      { name: 'pageSize', type: 'uint256' },
+    ],
+    name: 'sources',
+    outputs: [{ name: 'page', type: 'bytes32[]' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  { inputs: [], name: 'totalBurned', outputs: [{ name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+] as const
+
 export const dataKeyRegistryAbi = [
   {
     inputs: [
@@ -2114,7 +2150,14 @@ export const ioIDRegistryAbi = [
 ] as const
 
 export const ioIDStoreAbi = [
-  { inputs: [{ name: 'authority_', type: 'address' }], stateMutability: 'nonpayable', type: 'constructor' },
+  {
+    inputs: [
+      { name: 'authority_', type: 'address' },
+      { name: 'burner_', type: 'address' },
+    ],
+    stateMutability: 'nonpayable',
+    type: 'constructor',
+  },
   { inputs: [{ name: 'authority', type: 'address' }], name: 'AccessManagedInvalidAuthority', type: 'error' },
   {
     inputs: [
@@ -2130,6 +2173,9 @@ export const ioIDStoreAbi = [
   { inputs: [], name: 'ERC1967NonPayable', type: 'error' },
   { inputs: [], name: 'FailedCall', type: 'error' },
   { inputs: [], name: 'InvalidInitialization', type: 'error' },
+  { inputs: [{ name: 'index', type: 'uint256' }], name: 'IoIDStore_BadCurve', type: 'error' },
+  { inputs: [{ name: 'bps', type: 'uint256' }], name: 'IoIDStore_BadShare', type: 'error' },
+  { inputs: [{ name: 'account', type: 'address' }], name: 'IoIDStore_NoRefund', type: 'error' },
   {
     inputs: [
       { name: 'have', type: 'uint256' },
@@ -2146,6 +2192,7 @@ export const ioIDStoreAbi = [
     name: 'IoIDStore_QuotaTooLarge',
     type: 'error',
   },
+  { inputs: [{ name: 'to', type: 'address' }], name: 'IoIDStore_RefundRefused', type: 'error' },
   { inputs: [], name: 'IoIDStore_ZeroAddress', type: 'error' },
   { inputs: [], name: 'NotInitializing', type: 'error' },
   { inputs: [], name: 'UUPSUnauthorizedCallContext', type: 'error' },
@@ -2161,8 +2208,25 @@ export const ioIDStoreAbi = [
     type: 'event',
   },
   { anonymous: false, inputs: [{ indexed: false, name: 'authority', type: 'address' }], name: 'AuthorityUpdated', type: 'event' },
+  { anonymous: false, inputs: [{ indexed: false, name: 'bps', type: 'uint256' }], name: 'ChangeBurnShare', type: 'event' },
   { anonymous: false, inputs: [{ indexed: true, name: 'feeReceiver', type: 'address' }], name: 'ChangeFeeReceiver', type: 'event' },
   { anonymous: false, inputs: [{ indexed: false, name: 'price', type: 'uint256' }], name: 'ChangePrice', type: 'event' },
+  {
+    anonymous: false,
+    inputs: [
+      {
+        components: [
+          { name: 'devices', type: 'uint64' },
+          { name: 'price', type: 'uint192' },
+        ],
+        indexed: false,
+        name: 'points',
+        type: 'tuple[]',
+      },
+    ],
+    name: 'ChangePriceCurve',
+    type: 'event',
+  },
   {
     anonymous: false,
     inputs: [
@@ -2176,6 +2240,25 @@ export const ioIDStoreAbi = [
   {
     anonymous: false,
     inputs: [
+      { indexed: true, name: 'account', type: 'address' },
+      { indexed: true, name: 'to', type: 'address' },
+      { indexed: false, name: 'amount', type: 'uint256' },
+    ],
+    name: 'RefundClaimed',
+    type: 'event',
+  },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: 'account', type: 'address' },
+      { indexed: false, name: 'amount', type: 'uint256' },
+    ],
+    name: 'RefundDue',
+    type: 'event',
+  },
+  {
+    anonymous: false,
+    inputs: [
       { indexed: true, name: 'projectId', type: 'uint256' },
       { indexed: true, name: 'deviceContract', type: 'address' },
     ],
@@ -2183,6 +2266,7 @@ export const ioIDStoreAbi = [
     type: 'event',
   },
   { anonymous: false, inputs: [{ indexed: true, name: 'ioIDRegistry', type: 'address' }], name: 'SetIoIDRegistry', type: 'event' },
+  { anonymous: false, inputs: [{ indexed: true, name: 'memberships', type: 'address' }], name: 'SetMemberships', type: 'event' },
   { anonymous: false, inputs: [{ indexed: true, name: 'implementation', type: 'address' }], name: 'Upgraded', type: 'event' },
   {
     anonymous: false,
@@ -2193,8 +2277,41 @@ export const ioIDStoreAbi = [
     name: 'Withdraw',
     type: 'event',
   },
+  { inputs: [], name: 'BURN_SOURCE', outputs: [{ name: '', type: 'bytes32' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'MAX_POINTS', outputs: [{ name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'UPGRADE_INTERFACE_VERSION', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [],
+    name: 'accounting',
+    outputs: [
+      {
+        components: [
+          { name: 'paid', type: 'uint256' },
+          { name: 'burned', type: 'uint256' },
+          { name: 'burnDue', type: 'uint256' },
+          { name: 'treasury', type: 'uint256' },
+          { name: 'refundable', type: 'uint256' },
+          { name: 'withdrawn', type: 'uint256' },
+          { name: 'refunded', type: 'uint256' },
+        ],
+        name: '',
+        type: 'tuple',
+      },
+    ],
+    stateMutability: 'view',
+    type: 'function',
+  },
   { inputs: [{ name: 'projectId', type: 'uint256' }], name: 'activeIoID', outputs: [], stateMutability: 'payable', type: 'function' },
+  {
+    inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'payer', type: 'address' },
+    ],
+    name: 'activeIoID',
+    outputs: [],
+    stateMutability: 'payable',
+    type: 'function',
+  },
   {
     inputs: [
       { name: 'projectId', type: 'uint256' },
@@ -2206,6 +2323,8 @@ export const ioIDStoreAbi = [
     type: 'function',
   },
   { inputs: [], name: 'authority', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'burnShare', outputs: [{ name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'burner', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [
       { name: 'projectId', type: 'uint256' },
@@ -2224,6 +2343,7 @@ export const ioIDStoreAbi = [
     type: 'function',
   },
   { inputs: [{ name: 'price_', type: 'uint256' }], name: 'changePrice', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [{ name: 'to', type: 'address' }], name: 'claimRefund', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   {
     inputs: [{ name: 'deviceContract', type: 'address' }],
     name: 'deviceContractProject',
@@ -2232,6 +2352,7 @@ export const ioIDStoreAbi = [
     type: 'function',
   },
   { inputs: [], name: 'feeReceiver', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'flushBurn', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   {
     inputs: [
       { name: 'project_', type: 'address' },
@@ -2244,8 +2365,25 @@ export const ioIDStoreAbi = [
   },
   { inputs: [], name: 'ioIDRegistry', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'isConsumingScheduledOp', outputs: [{ name: '', type: 'bytes4' }], stateMutability: 'view', type: 'function' },
+  { inputs: [], name: 'memberships', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'owner', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'price', outputs: [{ name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [],
+    name: 'priceCurve',
+    outputs: [
+      {
+        components: [
+          { name: 'devices', type: 'uint64' },
+          { name: 'price', type: 'uint192' },
+        ],
+        name: '',
+        type: 'tuple[]',
+      },
+    ],
+    stateMutability: 'view',
+    type: 'function',
+  },
   { inputs: [], name: 'project', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [{ name: 'projectId', type: 'uint256' }],
@@ -2270,12 +2408,20 @@ export const ioIDStoreAbi = [
   },
   { inputs: [], name: 'proxiableUUID', outputs: [{ name: '', type: 'bytes32' }], stateMutability: 'view', type: 'function' },
   {
+    inputs: [{ name: 'account', type: 'address' }],
+    name: 'refundable',
+    outputs: [{ name: '', type: 'uint256' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  {
     inputs: [{ name: 'newAuthority', type: 'address' }],
     name: 'setAuthority',
     outputs: [],
     stateMutability: 'nonpayable',
     type: 'function',
   },
+  { inputs: [{ name: 'bps', type: 'uint256' }], name: 'setBurnShare', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   {
     inputs: [
       { name: 'projectId', type: 'uint256' },
@@ -2289,6 +2435,29 @@ export const ioIDStoreAbi = [
   {
     inputs: [{ name: 'ioIDRegistry_', type: 'address' }],
     name: 'setIoIDRegistry',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
+    inputs: [{ name: 'memberships_', type: 'address' }],
+    name: 'setMemberships',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      {
+        components: [
+          { name: 'devices', type: 'uint64' },
+          { name: 'price', type: 'uint192' },
+        ],
+        name: 'points',
+        type: 'tuple[]',
+      },
+    ],
+    name: 'setPriceCurve',
     outputs: [],
     stateMutability: 'nonpayable',
     type: 'function',

@@ -487,10 +487,9 @@ contract IoIDRegistryTest is IdentityFixture {
         nft.approve(address(registry), tokenId);
         vm.expectRevert(bytes("insufficient fund"));
         registry.register(address(nft), tokenId, device, HASH, URI, v, r, s);
-        vm.expectRevert();
         registry.register{value: PRICE + 1}(address(nft), tokenId, device, HASH, URI, v, r, s);
-        registry.register{value: PRICE}(address(nft), tokenId, device, HASH, URI, v, r, s);
         vm.stopPrank();
+        assertEq(store.refundable(owner), 1);
         assertEq(ioID.deviceProject(device), id);
         assertEq(store.projectActivedAmount(id), 1);
     }
