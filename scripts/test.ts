@@ -102,6 +102,8 @@ const check = async (file: string, args: readonly string[] = [], extra: Record<s
 
 const stages: Stage[] = [
   { name: 'set-up', run: () => check(at('scripts', 'build.ts')) },
+  // First: it waits more than it works, beside stages that only work.
+  { name: 'faults', needs: ['set-up'], run: () => mocha('faults', ['test/faults'], 300_000) },
   { name: 'lint', needs: ['set-up'], run: () => check(at('scripts', 'lint.ts')) },
   { name: 'typecheck', needs: ['set-up'], run: () => check(TOOLS.tsc, ['-p', '.']) },
   { name: 'layers', run: () => check(at('scripts', 'layers.ts')) },
@@ -118,7 +120,6 @@ const stages: Stage[] = [
   { name: 'unit', needs: ['set-up'], run: () => mocha('unit', ['test/unit'], 60_000) },
   { name: 'circuits', needs: ['set-up'], run: () => mocha('circuits', ['test/circuits'], 300_000) },
   { name: 'integration', needs: ['set-up', 'generated'], run: () => mocha('integration', ['test/integration'], 120_000, 2) },
-  { name: 'faults', needs: ['set-up'], alone: true, run: () => mocha('faults', ['test/faults'], 300_000) },
   ...(deep ? [{ name: 'fault mutants', needs: ['set-up'], alone: true, run: () => check(at('scripts', 'mutate-faults.ts')) }] : []),
   { name: 'end to end', needs: ['set-up'], alone: true, run: () => mocha('end to end', ['test/e2e'], 300_000) },
 ]
