@@ -7,6 +7,8 @@ import type { Task } from './schema.ts'
 
 /** Most provers that wait at once; each waits with one request. */
 const maxWaiters = 1_000
+/** What one more waits for. */
+const FULL_MS = 1_000
 
 export interface LeaseRequest {
   prover: Hex
@@ -42,7 +44,8 @@ export function createLeases() {
   /** True when a later request of the same prover took the place of this one, which then answers with nothing. */
   function wait(prover: Hex, ms: number, signal: AbortSignal): Promise<boolean> {
     waiters.get(prover)?.(true)
-    if (waiters.size >= maxWaiters) return Promise.resolve(true)
+    // Too many wait: this one is answered with nothing, but not at once, or it would ask again at once.
+    if (waiters.size >= maxWaiters) return new Promise((resolve) => setTimeout(resolve, Math.min(ms, FULL_MS), true))
     return new Promise((resolve) => {
       const done = (replaced: boolean): void => {
         clearTimeout(timer)

@@ -46,6 +46,9 @@ function readInt8(text: string): number | bigint {
 /** SQLSTATE classes of a database that is away or ends a session: connection, resources, operator intervention, serialization. */
 const passing = /^(08|40|53|57)/
 
+/** How a service's connections are named in the database. */
+export const applicationName = (schema: string): string => `trellis ${schema}`
+
 /**
  * Connects and makes the schema.
  * @throws TrellisError DATABASE_FAILED (retryable) when the database does not answer, DATABASE_REFUSED when it lets nobody in
@@ -67,7 +70,7 @@ export async function openPostgres({
     keepAlive: true,
     // A session whose process was stopped in a transaction must not hold its rows for ever.
     idle_in_transaction_session_timeout: statementTimeoutMs,
-    application_name: `trellis ${schema}`,
+    application_name: applicationName(schema),
     options: `-c search_path=${schema}`,
     types,
   })

@@ -8,10 +8,11 @@ import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { PGlite, type Transaction } from '@electric-sql/pglite'
 import { PgBoss, type Db } from 'pg-boss'
+import { TrellisError } from './errors.ts'
 import { lockFolder } from './lock.ts'
 import type { Logger } from './log.ts'
 import { storeTooNew, type BackOut, type Migration } from './migrations.ts'
-import { openPostgres, withoutSecrets, type Sql } from './postgres.ts'
+import { applicationName, openPostgres, withoutSecrets, type Sql } from './postgres.ts'
 
 export type { PgBoss } from 'pg-boss'
 export type { Sql } from './postgres.ts'
@@ -88,6 +89,7 @@ export async function backOutQueue(place: QueuePlace, to: number): Promise<BackO
   const engine = await openEngine(place)
   const store = nameOf(place)
   try {
+    if (place.databaseUrl !== undefined) await refuseInUse(engine, place)
     return await locked(engine, place.schema, async () => {
       const from = await versionOf(engine)
       if (from <= to) return { file: store, from, to: from }
@@ -100,6 +102,28 @@ export async function backOutQueue(place: QueuePlace, to: number): Promise<BackO
   } finally {
     await engine.close()
   }
+}
+
+/** A service that shares the database asks it every few seconds, so its connections are there. @throws TrellisError STORE_IN_USE */
+async function refuseInUse(engine: Engine, place: QueuePlace): Promise<void> {
+  let others = 0
+  // A service that has just ended leaves its connections there for a moment.
+  for (let tries = 0; tries < 10; tries += 1) {
+    const [found] = await engine.query<{ others: number }>(
+      `select count(*)::int as others from pg_stat_activity
+       where application_name = $1 and datname = current_database() and pid <> pg_backend_pid()`,
+      [applicationName(place.schema)],
+    )
+    others = found?.others ?? 0
+    if (others === 0) return
+    await new Promise((wake) => setTimeout(wake, 200))
+  }
+  throw new TrellisError({
+    code: 'STORE_IN_USE',
+    message: 'Services work on this store.',
+    details: { store: nameOf(place), connections: others },
+    next: 'stop every service that shares this database, then go back',
+  })
 }
 
 const openEngine = (place: QueuePlace): Promise<Engine> =>

@@ -62,9 +62,11 @@ export function callFailed(
 /** CALL_REVERTED; `details.error` is the name of the custom error. */
 export function callReverted(revert: Revert, call: { to: string; function: string; tx?: Hex }, cause?: unknown): TrellisError {
   const named = revert.name === null ? `unknown error ${revert.data.slice(0, 10)}` : `${revert.name}(${revert.args.map(String).join(', ')})`
+  // What has no such function says nothing, and nor does a plain `revert()`, which our contracts do not use.
+  const silent = revert.data === '0x'
   return new TrellisError({
     code: 'CALL_REVERTED',
-    message: `The contract refused ${call.function}: ${named}.`,
+    message: silent ? `The contract refused ${call.function} and gave no reason.` : `The contract refused ${call.function}: ${named}.`,
     details: {
       error: revert.name ?? revert.data.slice(0, 10),
       args: revert.args,
@@ -72,6 +74,7 @@ export function callReverted(revert: Revert, call: { to: string; function: strin
       function: call.function,
       ...(call.tx === undefined ? {} : { tx: call.tx }),
     },
+    ...(silent ? { next: 'the contract may be older than this program: npx hardhat deploy --network NAME upgrades what changed' } : {}),
     cause,
   })
 }

@@ -47,6 +47,19 @@ describe('a queue on PostgreSQL', function () {
     }
   })
 
+  it('does not go back while a service works on it', async () => {
+    const queue = await openQueue({ ...place('used'), migrations })
+    const back = () =>
+      backOutQueue(place('used'), 0).then(
+        (done) => done as unknown,
+        (reason: unknown) => reason,
+      )
+    expect(await back()).to.have.property('code', 'STORE_IN_USE')
+    expect(await queue.query('select * from t')).to.deep.equal([])
+    await queue.close()
+    expect(await back()).to.include({ from: 1, to: 0 })
+  })
+
   it('keeps deployments apart', async () => {
     const [a, b] = await Promise.all([openQueue({ ...place('one'), migrations }), openQueue({ ...place('two'), migrations })])
     try {
