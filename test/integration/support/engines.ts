@@ -22,6 +22,7 @@ const engines = {
   initdb: { find: () => inPostgresql('initdb'), cure: 'apt-get install postgresql' },
   mosquitto: { find: () => inPath('mosquitto'), cure: 'apt-get install mosquitto' },
   faketime: { find: () => inPath('faketime'), cure: 'apt-get install faketime' },
+  mount: { find: () => (process.getuid?.() === 0 ? inPath('mount') : undefined), cure: 'run as root, which alone may mount a small disk' },
   anvil: {
     find: () => [join(root, 'node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil')].find(existsSync) ?? inPath('anvil'),
     cure: 'npm ci on Linux x64, or an anvil in the path',
@@ -37,6 +38,6 @@ export const engine = (name: Engine): string | undefined => engines[name].find()
 export function needs(context: Context, name: Engine): string {
   const found = engine(name)
   if (found !== undefined) return found
-  console.log(`SKIP ${name} is not installed: ${engines[name].cure}`)
+  console.log(`SKIP ${name} is not there: ${engines[name].cure}`)
   return context.skip()
 }
