@@ -4,23 +4,10 @@ import { decodeErrorResult, encodeAbiParameters, parseEventLogs, type Hex, type 
 import { isTrellisError } from '../kit/errors.ts'
 import type { Next } from '../kit/lifecycle.ts'
 import { routerAbi, taskManagerAbi } from '../protocol/generated/abi.ts'
+import { routeItemsType } from '../protocol/task-record.ts'
 import { faultLimits, type Modules } from './modules.ts'
 import type { Task } from './schema.ts'
 import { markSettled, syncTask } from './sync.ts'
-
-/** abi.encode(IRouter.Item[]) */
-const itemsType = [
-  {
-    type: 'tuple[]',
-    components: [
-      { name: 'device', type: 'address' },
-      { name: 'window', type: 'uint32' },
-      { name: 'root', type: 'bytes32' },
-      { name: 'statistics', type: 'uint256' },
-      { name: 'proof', type: 'uint256[8]' },
-    ],
-  },
-] as const
 
 /** Reasons that time cures: the same proof is sent again. */
 const passing = new Set(['Router_FutureReadings', 'Router_OtherTerms'])
@@ -126,7 +113,7 @@ function route({ sender, view }: Modules, tasks: readonly Task[]): Promise<Trans
     address: view.addresses.router,
     abi: routerAbi,
     functionName: 'route',
-    args: [first!.prover!, first!.project, tasks.map((task) => task.id), encodeAbiParameters(itemsType, [items])],
+    args: [first!.prover!, first!.project, tasks.map((task) => task.id), encodeAbiParameters(routeItemsType, [items])],
   })
 }
 

@@ -27,3 +27,17 @@ export function openTaskRecord(word: bigint): TaskRecord {
     termsVersion: Number(bits(word, 238n, 16n)),
   }
 }
+
+/** What `Router.route` takes as data: abi.encode(IRouter.Item[]). */
+export const routeItemsType = [
+  {
+    type: 'tuple[]',
+    components: [
+      { name: 'device', type: 'address' },
+      { name: 'window', type: 'uint32' },
+      { name: 'root', type: 'bytes32' },
+      { name: 'statistics', type: 'uint256' },
+      { name: 'proof', type: 'uint256[8]' },
+    ],
+  },
+] as const

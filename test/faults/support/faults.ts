@@ -6,6 +6,7 @@ import { readAccounting } from '../../../agents/cli/local/books-stores.ts'
 import { addressOf } from '../../../agents/kit/deployment.ts'
 import { routerAbi, taskManagerAbi } from '../../../agents/protocol/generated/abi.ts'
 import type { LeasedTask } from '../../../agents/protocol/lease.ts'
+import { routeItemsType } from '../../../agents/protocol/task-record.ts'
 import { packStatistics, statisticsOf } from '../../../agents/protocol/window.ts'
 import { createCoordinatorClient } from '../../../agents/prover/coordinator-client.ts'
 import type { Agent } from './agent.ts'
@@ -220,22 +221,9 @@ async function newestRoute({ client, deployment }: Network): Promise<Routed | un
   const { input } = await client.getTransaction({ hash: last.transactionHash })
   const call = decodeFunctionData({ abi: routerAbi, data: input })
   if (call.functionName !== 'route') return undefined
-  const [items] = decodeAbiParameters(itemsType, call.args[3])
+  const [items] = decodeAbiParameters(routeItemsType, call.args[3])
   return { input, proof: items[0]!.proof.map(String) }
 }
-
-const itemsType = [
-  {
-    type: 'tuple[]',
-    components: [
-      { name: 'device', type: 'address' },
-      { name: 'window', type: 'uint32' },
-      { name: 'root', type: 'bytes32' },
-      { name: 'statistics', type: 'uint256' },
-      { name: 'proof', type: 'uint256[8]' },
-    ],
-  },
-] as const
 
 /** Somebody sends the call that settled last once more, past every estimate. What it does, the audit sees. */
 async function proofTwice(network: Network, _device: FaultDevice): Promise<boolean> {
