@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { TrellisError } from '../protocol/errors.ts'
 import type { AuditOptions } from './audit.ts'
+import { addChainCommands } from './chain/commands.ts'
 import { printError } from './print.ts'
 import type { ImportOptions } from './keys.ts'
 import type { RunOptions } from './run.ts'
@@ -147,6 +148,8 @@ taskOptions(tasks.command('retry'))
   .argument('[task...]', 'tasks as tasks list shows them')
   .option('--all', 'every dead task that can be tried again', false)
   .action(async (ids: string[], options: TasksOptions & { all: boolean }) => (await import('./tasks.ts')).retryTasks(state(), ids, options))
+
+addChainCommands(program, state, whole)
 
 const keys = program
   .command('keys')

@@ -58,13 +58,16 @@ export interface Sender {
   send<const A extends Abi | readonly unknown[], N extends ContractFunctionName<A, Mutability>>(
     call: Call<A, N>,
   ): Promise<TransactionReceipt>
+  /** As `send`, for what is encoded already: a contract that is created by a factory without an ABI. */
+  sendData(request: Request): Promise<TransactionReceipt>
   /** Gas the call would take now. @throws like `send`; sends nothing. */
   simulate<const A extends Abi | readonly unknown[], N extends ContractFunctionName<A, Mutability>>(call: Call<A, N>): Promise<bigint>
   /** Takes no more calls and waits until the running one is in a block. */
   close(): Promise<void>
 }
 
-interface Request {
+/** A call that is encoded already; `function` is its name in errors and logs. */
+export interface Request {
   to: Hex
   data: Hex
   value: bigint
@@ -342,6 +345,13 @@ export function createSender(options: SenderOptions): Sender {
     }
   }
 
+  const submit = (request: Request): Promise<TransactionReceipt> => {
+    if (closed) return Promise.reject(stopped())
+    if (waiting >= maxWaiting) return Promise.reject(overloaded('The transaction queue', maxWaiting))
+    waiting += 1
+    return complete(request).finally(() => (waiting -= 1))
+  }
+
   return {
     get address() {
       return key.account.address
@@ -350,12 +360,8 @@ export function createSender(options: SenderOptions): Sender {
       return waiting
     },
     simulate: (call) => simulate(encode(call), key.account),
-    send(call) {
-      if (closed) return Promise.reject(stopped())
-      if (waiting >= maxWaiting) return Promise.reject(overloaded('The transaction queue', maxWaiting))
-      waiting += 1
-      return complete(encode(call)).finally(() => (waiting -= 1))
-    },
+    send: (call) => submit(encode(call)),
+    sendData: submit,
     async close() {
       closed = true
       ending.abort()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What a device signs: readings, windows, its registration and its data key. Nothing else, and never a bare digest. */
+/** What a device signs: readings, windows, its registration and what changes it, its data key. Nothing else, and never a bare digest. */
 import { bytesToHex, hexToNumber, slice } from 'viem'
 import { es256kSign } from '../crypto/es256k.ts'
 import { signPoseidon } from '../crypto/eddsa.ts'
@@ -47,6 +47,14 @@ export interface RegistrationSignatures {
   typed: { signature: Hex; deadline: bigint }
 }
 
+/** A change to a registration. */
+export interface ConsentRequest {
+  /** `nonces(device)`. */
+  nonce: bigint
+  /** Unix seconds. */
+  deadline: bigint
+}
+
 export interface DataKeyRequest {
   /** ioID token id of the device. */
   tokenId: bigint
@@ -72,6 +80,12 @@ export interface DeviceSigner {
   reading(reading: Pick<UnsignedReading, 'sequence' | 'time' | 'channel' | 'value'>, decimals: number): ReadingEnvelope
   window(closed: ClosedWindow, channel: string): WindowEnvelope
   registration(request: RegistrationRequest): Promise<RegistrationSignatures>
+  /** Consent to another document. */
+  update(request: ConsentRequest & { hash: Hex; uri: string }): Promise<Hex>
+  /** Consent to the removal. */
+  removal(request: ConsentRequest): Promise<Hex>
+  /** Consent of this key to become the device's: signed by the new one, the old one may be lost. */
+  rotation(request: ConsentRequest): Promise<Hex>
   dataKey(request: DataKeyRequest): Promise<DataKeyOffer>
 }
 
@@ -115,6 +129,11 @@ export function createDeviceSigner({ keys, project, device: known, ...places }: 
         typed: { signature, deadline },
       }
     },
+    update: ({ hash, uri, nonce, deadline }) =>
+      signTypedData(keys.identity, places, typedData(places, 'Update', { device, hash, uri, nonce, deadline })),
+    removal: ({ nonce, deadline }) => signTypedData(keys.identity, places, typedData(places, 'Remove', { device, nonce, deadline })),
+    rotation: ({ nonce, deadline }) =>
+      signTypedData(keys.identity, places, typedData(places, 'Rotate', { device, newSigner: publicKeys.signer, nonce, deadline })),
     async dataKey({ tokenId, fromWindow, deadline }) {
       const { dataKey: key, eighth } = publicKeys
       const message = { projectId: project, device, tokenId, keyX: key.x, keyY: key.y, fromWindow, deadline }

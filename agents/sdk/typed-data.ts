@@ -12,12 +12,22 @@ import {
   ioIDRegistryDomain,
   permitTypes,
   registerTypes,
+  removeTypes,
+  rotateTypes,
+  updateTypes,
 } from '../protocol/eip712/identity.ts'
 import { TrellisError } from '../protocol/errors.ts'
 import type { Address, Hex } from '../protocol/ids.ts'
 
-/** Types of IIoIDRegistry and IDataKeyRegistry that a device's key consents to. */
-export const knownTypes = { ...permitTypes, ...registerTypes, ...bindDataKeyTypes } as const
+/** Types of IIoIDRegistry and IDataKeyRegistry that a device's key consents to. None does anything without the owner's consent. */
+export const knownTypes = {
+  ...permitTypes,
+  ...registerTypes,
+  ...updateTypes,
+  ...removeTypes,
+  ...rotateTypes,
+  ...bindDataKeyTypes,
+} as const
 
 export type KnownType = keyof typeof knownTypes
 
@@ -28,10 +38,15 @@ export interface TypedDataPlaces {
   dataKeyRegistry: Address
 }
 
+const registryDomain = ({ chainId, ioIDRegistry }: TypedDataPlaces): IdentityDomain => ioIDRegistryDomain(chainId, ioIDRegistry)
+
 /** The domain that each type is signed for. */
 const domainOf: Record<KnownType, (places: TypedDataPlaces) => IdentityDomain> = {
-  Permit: ({ chainId, ioIDRegistry }) => ioIDRegistryDomain(chainId, ioIDRegistry),
-  Register: ({ chainId, ioIDRegistry }) => ioIDRegistryDomain(chainId, ioIDRegistry),
+  Permit: registryDomain,
+  Register: registryDomain,
+  Update: registryDomain,
+  Remove: registryDomain,
+  Rotate: registryDomain,
   BindDataKey: ({ chainId, dataKeyRegistry }) => dataKeyRegistryDomain(chainId, dataKeyRegistry),
 }
 

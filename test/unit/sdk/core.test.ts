@@ -8,6 +8,7 @@ import { verifyPoseidon } from '../../../agents/crypto/eddsa.ts'
 import { es256kVerify } from '../../../agents/crypto/es256k.ts'
 import { verifyPossession } from '../../../agents/crypto/schnorr.ts'
 import { canonicalHash, canonicalJson, type Json } from '../../../agents/protocol/canonical-json.ts'
+import { removeTypes, rotateTypes, updateTypes } from '../../../agents/protocol/eip712/identity.ts'
 import { envelopeDigests } from '../../../agents/protocol/envelope.ts'
 import { channelIdOf, type Hex, projectId } from '../../../agents/protocol/ids.ts'
 import { decodeDataSignature, packWindow, readingsRoot, windowMessage } from '../../../agents/protocol/window.ts'
@@ -109,6 +110,23 @@ describe('sdk/signer', () => {
       signature: typed.signature,
     })
     expect(recovered.toLowerCase()).to.equal(device)
+  })
+
+  it('consents to another document, to its removal and, as the new key, to a rotation', async () => {
+    const domain = { name: 'ioIDRegistry', version: '1', chainId: 31_337, verifyingContract: places.ioIDRegistry } as const
+    const next = { ...keys, identity: secret('next') }
+    const rotated = createDeviceSigner({ keys: next, device, project: projectId(7), ...places })
+    const { signer: newSigner } = rotated.publicKeys
+    const document = { hash: `0x${'03'.repeat(32)}`, uri: 'http://x/y' } as const
+    const of = { nonce: 2n, deadline: 99n }
+    for (const [primaryType, message, signature, by] of [
+      ['Update', { device, ...document, ...of }, await signer.update({ ...document, ...of }), device],
+      ['Remove', { device, ...of }, await signer.removal(of), device],
+      ['Rotate', { device, newSigner, ...of }, await rotated.rotation(of), newSigner],
+    ] as const) {
+      const types = { ...updateTypes, ...removeTypes, ...rotateTypes }
+      expect((await recoverTypedDataAddress({ domain, types, primaryType, message, signature } as never)).toLowerCase()).to.equal(by)
+    }
   })
 
   it('binds its data key by both keys', async () => {

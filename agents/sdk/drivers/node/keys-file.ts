@@ -17,8 +17,26 @@ export function loadOrCreateKeys(file: string): DeviceKeys {
   for (;;) {
     const found = readKeys(file)
     if (found !== undefined) return found
-    createFile(file)
+    createFile(file, newKeys())
   }
+}
+
+/** Reads the keys. @throws TrellisError KEYS_MISSING, and what `loadOrCreateKeys` throws */
+export function loadKeys(file: string): DeviceKeys {
+  const found = readKeys(file)
+  if (found !== undefined) return found
+  throw deviceError('KEYS_MISSING', 'There is no file with the keys of a device.', { file }, `make one: trellis did new --out ${file}`)
+}
+
+/** New keys, for `saveKeys`. */
+export function newKeys(): DeviceKeys {
+  return createKeys((length) => Uint8Array.from(randomBytes(length)))
+}
+
+/** Writes keys to a file of their own. @throws TrellisError KEYS_EXIST; nothing is overwritten */
+export function saveKeys(file: string, keys: DeviceKeys): void {
+  if (!createFile(file, keys))
+    throw deviceError('KEYS_EXIST', 'There is a file already, and keys are never overwritten.', { file }, 'choose another name')
 }
 
 function readKeys(file: string): DeviceKeys | undefined {
@@ -50,8 +68,7 @@ function readKeys(file: string): DeviceKeys | undefined {
 }
 
 /** Writes a complete file beside and links it into place, so that a kill leaves all of it or none, and two starters agree on one. */
-function createFile(file: string): void {
-  const { identity, data } = createKeys((length) => Uint8Array.from(randomBytes(length)))
+function createFile(file: string, { identity, data }: DeviceKeys): boolean {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const draft = `${file}.${process.pid}`
   // Left by a kill of a process with the same id, which in a container is every start.
@@ -65,8 +82,10 @@ function createFile(file: string): void {
   }
   try {
     linkSync(draft, file)
+    return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    return false
   } finally {
     rmSync(draft, { force: true })
   }

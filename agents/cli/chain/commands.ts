@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Commands that speak to a chain: their options and examples. What they do is in the file of each, loaded when it is called. */
+import { type Command, Option } from 'commander'
+import type { NetworkOptions } from './network.ts'
+import type { SpendOptions } from './spend.ts'
+
+type Whole = (least: number, most: number) => (text: string) => number
+type State = () => string | undefined
+
+/** Of every command: which chain. */
+const onNetwork = (command: Command): Command =>
+  command
+    .option('--network <name>', 'network of deploy/networks (default: the running local network)')
+    .option('--rpc <url>', 'RPC endpoint, instead of the network’s')
+    .option('--addresses <file>', 'addresses file of the deployment, where it lies elsewhere')
+    .option('--json', 'as one line of JSON', false)
+
+/** Of commands that send: whose key, and the answer to the question. */
+const spending = (command: Command): Command =>
+  onNetwork(command)
+    .option('--key-file <file>', 'keystore of the key that pays and consents (default: the project owner’s, on a local network)')
+    .option('--password-file <file>', 'file with its password (mode 0600)')
+    .option('--signer-url <url>', 'remote signer, instead of a key file')
+    .option('--signer-address <address>', 'the key in the remote signer')
+    .option('--signer-token-file <file>', 'file with the remote signer’s token (mode 0600)')
+    .option('-y, --yes', 'go on without the question', false)
+
+const withDocument = (command: Command): Command =>
+  command
+    .option('--document <file>', 'DID document (default: made of the keys)')
+    .option('--uri <uri>', 'where the document lies already; it is fetched and compared')
+    .option('--gateway <url>', 'gateway to leave the document at (default: that of the local run)')
+    .option('--ipfs-gateway <url>', 'where ipfs: URIs are asked')
+
+const list = (value: string, before: string[]): string[] => [...before, value]
+const example = (command: Command, ...lines: string[]): Command =>
+  command.addHelpText(
+    'after',
+    `\nExample${lines.length > 1 ? 's' : ''}:\n${lines.map((line) => `  npm run trellis -- ${line}`).join('\n')}`,
+  )
+
+export function addChainCommands(program: Command, state: State, whole: Whole): void {
+  addProject(program.command('project').description('Projects: their ioIDs, device contract, operators and metadata'), state, whole)
+  addDid(program.command('did').description('DIDs: keys and documents of devices, and what a did:io resolves to'), state)
+  addDevice(
+    program.command('device').description('Devices: registration, document, key, removal, and many of them from a file'),
+    state,
+    whole,
+  )
+}
+
+function addProject(project: Command, state: State, whole: Whole): void {
+  const load = () => import('../project.ts')
+  example(project, 'project create "Air quality" --type hardware', 'project list --json')
+
+  example(spending(project.command('create')), 'project create "Air quality" --type virtual --yes')
+    .description('Registers a project to the paying key')
+    .argument('<name>', 'its name; no other project may have it')
+    .addOption(
+      new Option('--type <type>', 'hardware buys ioIDs ahead, virtual with each device')
+        .choices(['hardware', 'virtual'])
+        .default('hardware'),
+    )
+    .action(async (name: string, options: SpendOptions & { type: string }) => (await load()).createProject(state(), name, options))
+
+  example(onNetwork(project.command('show')), 'project show 1 --json')
+    .description('A project: owner, devices, quota, device contract, operators, metadata')
+    .argument('<project>', 'project id')
+    .action(async (id: string, options: NetworkOptions) => (await load()).showProject(state(), id, options))
+
+  example(onNetwork(project.command('list')), 'project list --owner 0x70997970C51812dc3A010C7d01b50e0d17dc79C8')
+    .description('Projects, oldest first')
+    .option('--owner <address>', 'only those of this account')
+    .addOption(new Option('--from <id>', 'first project id').argParser(whole(1, Number.MAX_SAFE_INTEGER)).default(1))
+    .addOption(new Option('--limit <count>', 'most projects').argParser(whole(1, 10_000)).default(100))
+    .action(async (options: NetworkOptions & { owner?: string; from: number; limit: number }) =>
+      (await load()).listProjects(state(), options),
+    )
+
+  example(spending(project.command('set-device-contract')), 'project set-device-contract 1', 'project set-device-contract 1 0x… --yes')
+    .description('Ties a device contract to a project, once: one that is there, or a new collection')
+    .argument('<project>', 'project id')
+    .argument('[address]', 'an ERC-721 of your own; without it a collection is created')
+    .option('--name <name>', 'name of the new collection (default: the project’s)')
+    .option('--symbol <symbol>', 'its symbol', 'DEVICE')
+    .action(async (id: string, address: string | undefined, options: SpendOptions & { name?: string; symbol: string }) =>
+      (await load()).setDeviceContract(state(), id, address, options),
+    )
+
+  example(spending(project.command('apply')), 'project apply 1 100')
+    .description('Buys ioIDs ahead, for a hardware project')
+    .argument('<project>', 'project id')
+    .argument('<amount>', 'ioIDs to buy', whole(1, 1_000_000_000))
+    .action(async (id: string, amount: number, options: SpendOptions) => (await load()).applyForIoIDs(state(), id, amount, options))
+
+  example(spending(project.command('operators')), 'project operators 1', 'project operators 1 --add 0x… --remove 0x…')
+    .description('Who may write metadata beside the owner; names and drops them')
+    .argument('<project>', 'project id')
+    .option('--add <address>', 'name an operator (may be repeated)', list, [])
+    .option('--remove <address>', 'drop an operator (may be repeated)', list, [])
+    .action(async (id: string, options: SpendOptions & { add: string[]; remove: string[] }) =>
+      (await load()).operators(state(), id, options),
+    )
+
+  example(spending(project.command('metadata')), 'project metadata 1', 'project metadata 1 website --set https://air.example')
+    .description('Lists metadata, shows an entry, or writes it')
+    .argument('<project>', 'project id')
+    .argument('[name]', 'name of the entry')
+    .option('--set <value>', 'text, or 0x and hex digits')
+    .action(async (id: string, name: string | undefined, options: SpendOptions & { set?: string }) =>
+      (await load()).metadata(state(), id, name, options),
+    )
+}
+
+function addDid(did: Command, state: State): void {
+  const load = () => import('../did.ts')
+  example(did, 'did new --out sensor.keys.json', 'did resolve did:io:0x…')
+
+  example(did.command('new'), 'did new --out sensor.keys.json --service gateway=TrellisGateway=https://gateway.example')
+    .description('Makes the keys and the DID document of a device; needs no network')
+    .requiredOption('--out <file>', 'keys file to write (mode 0600); an existing one is never overwritten')
+    .option('--document <file>', 'document to write (default: beside the keys, .did.json)')
+    .option('--service <id=type=url>', 'service entry of the document (may be repeated)', list, [])
+    .option('--json', 'as one line of JSON', false)
+    .action(async (options: { out: string; document?: string; service: string[]; json: boolean }) => (await load()).newDid(options))
+
+  example(onNetwork(did.command('show')), 'did show did:io:0x…', 'did show --keys sensor.keys.json')
+    .description('What the chain says of a DID, or what keys or a document are; fetches nothing')
+    .argument('[did]', 'in any form of the field')
+    .option('--keys <file>', 'keys of a device: the document made of them')
+    .option('--document <file>', 'a DID document: its form, keys and hash')
+    .option('--device <device>', 'device of the keys, where they are not its first')
+    .action(async (name: string | undefined, options: NetworkOptions & { keys?: string; document?: string; device?: string }) =>
+      (await load()).showDid(state(), name, options),
+    )
+
+  example(
+    withDocument(spending(did.command('publish'))),
+    'did publish --keys sensor.keys.json',
+    'did publish --keys sensor.keys.json --uri https://docs.example/sensor.json',
+  )
+    .description('Puts the document where it can be fetched and, once the device is registered, its hash and URI on chain')
+    .requiredOption('--keys <file>', 'keys of the device')
+    .option('--device <device>', 'device of the keys, where they are not its first')
+    .action(async (options: SpendOptions & { keys: string; device?: string }) =>
+      (await import('../device.ts')).updateDevice(state(), options.device, { ...options, publish: true }),
+    )
+
+  example(onNetwork(did.command('resolve')), 'did resolve did:io:0x… --json')
+    .description('Resolves a DID: the document, checked against the chain; fails when there is none to trust')
+    .argument('<did>', 'in any form of the field')
+    .option('--ipfs-gateway <url>', 'where ipfs: URIs are asked')
+    .action(async (name: string, options: NetworkOptions & { ipfsGateway?: string }) => (await load()).resolve(state(), name, options))
+}
+
+function addDevice(device: Command, state: State, whole: Whole): void {
+  const load = () => import('../device.ts')
+  example(device, 'device register --project 1 --keys sensor.keys.json', 'device batch fleet.csv --project 1 --yes')
+
+  example(
+    withDocument(spending(device.command('register'))),
+    'device register --project 1 --keys sensor.keys.json',
+    'device register --project 1 --offer offer.json --token-id 7 --yes',
+  )
+    .description('Registers a device: device NFT, document, ioID and wallet')
+    .requiredOption('--project <id>', 'project id')
+    .option('--keys <file>', 'keys of the device, where they are at hand')
+    .option('--offer <file>', 'what run device --offer printed, where the device keeps its keys')
+    .option('--token-id <id>', 'device NFT (default: a free one, or a new one)')
+    .action(async (options: SpendOptions & { project: string }) => (await load()).registerDevice(state(), options))
+
+  example(withDocument(spending(device.command('update'))), 'device update 0x… --keys sensor.keys.json')
+    .description('Puts another document of a registered device on chain')
+    .argument('<device>', 'address or DID')
+    .requiredOption('--keys <file>', 'current keys of the device')
+    .action(async (name: string, options: SpendOptions & { keys: string }) => (await load()).updateDevice(state(), name, options))
+
+  example(spending(device.command('rotate')), 'device rotate 0x… --keys old.keys.json --out new.keys.json')
+    .description('Gives a device a new identity key and retires the old one for ever')
+    .argument('<device>', 'address or DID')
+    .requiredOption('--out <file>', 'keys file to write, or one that an earlier try wrote')
+    .option('--keys <file>', 'old keys, to keep the data key; not needed otherwise')
+    .action(async (name: string, options: SpendOptions & { out: string; keys?: string }) =>
+      (await load()).rotateDevice(state(), name, options),
+    )
+
+  example(spending(device.command('remove')), 'device remove 0x… --keys sensor.keys.json')
+    .description('Removes a device; its wallet stays with you')
+    .argument('<device>', 'address or DID')
+    .requiredOption('--keys <file>', 'current keys of the device')
+    .action(async (name: string, options: SpendOptions & { keys: string }) => (await load()).removeDevice(state(), name, options))
+
+  example(spending(device.command('batch')), 'device batch fleet.csv --project 1 --yes --json')
+    .description('Registers the devices of a CSV file (columns keys or offer; document, uri, token); goes on where it was stopped')
+    .argument('<file>', 'CSV file with a header; paths in it start at its folder')
+    .requiredOption('--project <id>', 'project id')
+    .option('--gateway <url>', 'gateway to leave documents at (default: that of the local run)')
+    .option('--ipfs-gateway <url>', 'where ipfs: URIs are asked')
+    .option('--out <file>', 'result of each row (default: beside the file, .result.csv)')
+    .action(async (file: string, options: SpendOptions & { project: string }) =>
+      (await import('../batch.ts')).registerBatch(state(), file, options),
+    )
+
+  example(onNetwork(device.command('show')), 'device show 0x… --json')
+    .description('A device: owner, wallet and its balance, key, document')
+    .argument('<device>', 'address or DID')
+    .action(async (name: string, options: NetworkOptions) => (await load()).showDevice(state(), name, options))
+
+  example(onNetwork(device.command('list')), 'device list --project 1 --limit 20')
+    .description('Devices of a project')
+    .requiredOption('--project <id>', 'project id')
+    .addOption(new Option('--limit <count>', 'most devices').argParser(whole(1, 1_000_000)).default(1_000))
+    .action(async (options: NetworkOptions & { project: string; limit: number }) => (await load()).listDevices(state(), options))
+}

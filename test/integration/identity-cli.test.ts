@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+/** `trellis project|did|device` as processes, over a real chain: what they do, what they refuse before anything is sent, and a batch that is killed. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { type Address, createPublicClient, http, keccak256, type PublicClient, stringToBytes } from 'viem'
+import { mnemonicToAccount } from 'viem/accounts'
+import { hardhat } from 'viem/chains'
+import { DEFAULT_PORTS, LocalState } from '../../agents/cli/local/state.ts'
+import { refOf } from '../../agents/cli/local/process.ts'
+import { readDeployment } from '../../agents/kit/deployment.ts'
+import { DEVELOPMENT_MNEMONIC } from '../../agents/kit/keys.ts'
+import { deviceNFTAbi, ioIDAbi } from '../../agents/protocol/generated/abi.ts'
+import { readNetwork } from '../../deploy/network.ts'
+import { deploySuite } from '../../deploy/suite.ts'
+import { type LocalChain, startChain } from './support/chain.ts'
+
+const root = join(import.meta.dirname, '../..')
+
+interface Ended {
+  code: number | null
+  out: string
+  err: string
+  /** Last line of stdout. */
+  json: Record<string, unknown>
+}
+
+describe('trellis project, did and device', function () {
+  this.timeout(180_000)
+  let chain: LocalChain
+  let folder: string
+  let client: PublicClient
+  let server: Server
+  let gateway: string
+  const documents = new Map<string, string>()
+  const at = (name: string): Address => readDeployment(join(folder, 'addresses', '31337.json')).contracts[name]!.address
+  const file = (name: string): string => join(folder, name)
+
+  const start = (...args: string[]): ChildProcess =>
+    spawn(process.execPath, [join(root, 'agents/cli/main.ts'), '--state', folder, ...args], {
+      env: { ...process.env, INIT_CWD: folder, NO_COLOR: '1' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+  const finish = (child: ChildProcess): Promise<Ended> =>
+    new Promise((resolve) => {
+      let [out, err] = ['', '']
+      child.stdout!.on('data', (chunk: Buffer) => (out += chunk.toString()))
+      child.stderr!.on('data', (chunk: Buffer) => (err += chunk.toString()))
+      child.on('close', (code) => {
+        const last = out.trim().split('\n').at(-1) ?? ''
+        resolve({ code, out, err, json: last.startsWith('{') ? (JSON.parse(last) as Record<string, unknown>) : {} })
+      })
+    })
+  const run = (...args: string[]): Promise<Ended> => finish(start(...args))
+  /** With --json and --yes, and it must go well. */
+  const done = async (...args: string[]): Promise<Record<string, unknown>> => {
+    const { code, out, err, json } = await run(...args, '--json', '--yes')
+    expect(code, `${args.join(' ')}\n${out}${err}`).to.equal(0)
+    return json
+  }
+  const asked = async (...args: string[]): Promise<Record<string, unknown>> => {
+    const { code, out, err, json } = await run(...args, '--json')
+    expect(code, `${args.join(' ')}\n${out}${err}`).to.equal(0)
+    return json
+  }
+  const refused = async (code: string, ...args: string[]): Promise<string> => {
+    const before = await client.getBlockNumber()
+    const ended = await run(...args)
+    expect(ended.code, ended.out).to.equal(1)
+    expect(ended.err).to.contain(code)
+    expect(await client.getBlockNumber()).to.equal(before)
+    return ended.err
+  }
+
+  before(async () => {
+    chain = await startChain()
+    folder = mkdtempSync(join(tmpdir(), 'trellis-identity-'))
+    client = createPublicClient({ chain: hardhat, transport: http(chain.rpcUrl), cacheTime: 0 })
+    await deploySuite({ network: readNetwork('localhost', { rpc: chain.rpcUrl }), stateFolder: folder })
+    server = createServer((request, response) => {
+      const chunks: Buffer[] = []
+      request.on('data', (chunk: Buffer) => chunks.push(chunk))
+      request.on('end', () => {
+        const hash = request.url?.split('/').at(-1) ?? ''
+        if (request.method === 'GET') {
+          response.statusCode = documents.has(hash) ? 200 : 404
+          return void response.end(documents.get(hash))
+        }
+        const body = Buffer.concat(chunks).toString()
+        const name = keccak256(stringToBytes(body))
+        documents.set(name, body)
+        response.statusCode = 201
+        response.end(JSON.stringify({ hash: name, uri: `${gateway}/v1/documents/${name}` }))
+      })
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    gateway = `http://127.0.0.1:${port}`
+    const ports = { ...DEFAULT_PORTS, chain: Number(new URL(chain.rpcUrl).port), gateway: port }
+    new LocalState(folder).writeRun({ version: 1, command: 'start', startedAt: '', supervisor: refOf(process.pid), ports, children: {} })
+  })
+
+  after(async () => {
+    server.close()
+    await chain.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  it('asks before it spends, and sends nothing where nobody answers', async () => {
+    const told = await refused('CONFIRMATION_MISSING', 'project', 'create', 'Air')
+    expect(told).to.match(/1 {2}register hardware project "Air"/)
+    expect(told).to.match(/costs at most 0\.0\d+: 0 paid, and \d+ gas/)
+    expect(told).to.contain('--yes')
+  })
+
+  it('makes a project with a collection, ioIDs, operators and metadata', async () => {
+    const made = await done('project', 'create', 'Air')
+    expect(made).to.include({ project: '1', type: 'hardware' })
+    expect(await refused('CALL_REVERTED', 'project', 'create', 'Air', '--yes')).to.contain('exist name')
+    const tied = await done('project', 'set-device-contract', '1')
+    expect(tied['transactions']).to.have.length(2)
+    expect(await done('project', 'set-device-contract', '1')).to.deep.include({ deviceContract: tied['deviceContract'], transactions: [] })
+    expect((await done('project', 'apply', '1', '20'))['quota']).to.deep.equal({ applied: '20', used: '0' })
+
+    const operator = mnemonicToAccount(DEVELOPMENT_MNEMONIC, { addressIndex: 7 }).address
+    const other = mnemonicToAccount(DEVELOPMENT_MNEMONIC, { addressIndex: 8 }).address
+    expect(await done('project', 'operators', '1', '--add', operator, '--add', other)).to.deep.include({ operators: [operator, other] })
+    expect((await done('project', 'operators', '1', '--add', operator))['transactions']).to.deep.equal([])
+    expect(await done('project', 'operators', '1', '--remove', other)).to.deep.include({ operators: [operator] })
+    await done('project', 'metadata', '1', 'website', '--set', 'https://air.example')
+    expect(await asked('project', 'metadata', '1', 'website')).to.include({ text: 'https://air.example' })
+    const { price, ...shown } = await asked('project', 'show', '1')
+    expect(price).to.equal('0')
+    expect(shown).to.deep.include({ id: '1', name: 'Air', devices: '0', operators: [operator], metadata: ['website'] })
+    expect((await asked('project', 'list'))['projects']).to.have.length(1)
+    expect(await asked('project', 'list', '--owner', operator)).to.deep.equal({ projects: [], next: null })
+
+    await refused('PROJECT_UNKNOWN', 'project', 'show', '9')
+    writeFileSync(file('stranger.key'), '0x' + '51'.repeat(32), { mode: 0o600 })
+    expect(await refused('NOT_PROJECT_OWNER', 'project', 'apply', '1', '1', '--key-file', 'stranger.key', '--yes')).to.contain('--key-file')
+  })
+
+  it('registers a device whose DID then resolves, once', async () => {
+    const made = await asked('did', 'new', '--out', 'a.keys.json')
+    await refused('FILE_EXISTS', 'did', 'new', '--out', 'a.keys.json')
+    const did = made['did'] as string
+    expect(await asked('did', 'show', '--keys', 'a.keys.json')).to.include({ did, form: 'strict' })
+    expect(await asked('did', 'show', did)).to.include({ state: 'unknown' })
+    const never = await run('did', 'resolve', did, '--json')
+    expect([never.code, (never.json['didResolutionMetadata'] as { error: string }).error]).to.deep.equal([1, 'notFound'])
+
+    const registered = await done('device', 'register', '--project', '1', '--keys', 'a.keys.json')
+    expect(registered).to.include({ did, result: 'registered', project: '1', tokenId: '1' })
+    // Allowance, one token, approval, registration.
+    expect(registered['transactions']).to.have.length(4)
+    expect(await done('device', 'register', '--project', '1', '--keys', 'a.keys.json')).to.include({ result: 'there' })
+
+    const resolved = await asked('did', 'resolve', did)
+    expect(resolved['didDocument']).to.deep.include({ id: did })
+    expect(resolved['didDocumentMetadata']).to.deep.include({ versionId: '1', wallet: registered['wallet'], currentKey: true })
+    const mixed = await asked(
+      'did',
+      'resolve',
+      did
+        .replace(/[a-f]/g, (digit) => digit.toUpperCase())
+        .replace('DID:Io', 'did:io')
+        .replace(/^.*?:0/, 'did:io:0'),
+    )
+    expect(mixed['didResolutionMetadata']).to.include({ form: 'mixedCase' })
+    expect(await asked('device', 'show', did)).to.include({ device: did.slice(7), hasDataKey: false, walletBalance: '0' })
+    expect(await asked('device', 'list', '--project', '1')).to.deep.equal({ project: '1', count: '1', devices: [did.slice(7)] })
+  })
+
+  it('publishes another document, refuses one that is not what is served, and tells a forged one', async () => {
+    const did = (await asked('did', 'show', '--keys', 'a.keys.json'))['did'] as string
+    expect(await done('did', 'publish', '--keys', 'a.keys.json')).to.include({ result: 'there' })
+    const document = JSON.parse(readFileSync(file('a.did.json'), 'utf8')) as Record<string, unknown>
+    writeFileSync(file('more.json'), JSON.stringify({ ...document, alsoKnownAs: ['urn:sensor:1'] }))
+    const place = `${gateway}/v1/documents/elsewhere`
+    documents.set('elsewhere', JSON.stringify(document))
+    await refused('DOCUMENT_DIFFERS', 'device', 'update', did, '--keys', 'a.keys.json', '--document', 'more.json', '--uri', place, '--yes')
+    documents.set('elsewhere', readFileSync(file('more.json'), 'utf8'))
+    const updated = await done('device', 'update', did, '--keys', 'a.keys.json', '--document', 'more.json', '--uri', place)
+    expect(updated).to.include({ result: 'updated', uri: place })
+    expect((await asked('did', 'resolve', did))['didDocument']).to.deep.include({ alsoKnownAs: ['urn:sensor:1'] })
+
+    documents.set('elsewhere', JSON.stringify(document))
+    const forged = await run('did', 'resolve', did, '--json')
+    expect([forged.code, (forged.json['didResolutionMetadata'] as { error: string }).error]).to.deep.equal([1, 'hashMismatch'])
+    documents.delete('elsewhere')
+    const gone = await run('did', 'resolve', did, '--json')
+    expect((gone.json['didResolutionMetadata'] as { error: string }).error).to.equal('documentUnavailable')
+    await refused('DOCUMENT_OF_ANOTHER', 'did', 'publish', '--keys', 'a.keys.json', '--document', await documentOfAnother(), '--yes')
+  })
+
+  it('rotates a key over a kill, refuses the retired one, and removes the device', async () => {
+    const did = (await asked('did', 'show', '--keys', 'a.keys.json'))['did'] as string
+    // The new keys are on disk before anything is sent: a try that ended there goes on with them.
+    await refused('CONFIRMATION_MISSING', 'device', 'rotate', did, '--keys', 'a.keys.json', '--out', 'b.keys.json')
+    const drawn = readFileSync(file('b.keys.json'), 'utf8')
+    const rotated = await done('device', 'rotate', did, '--keys', 'a.keys.json', '--out', 'b.keys.json')
+    expect(rotated).to.include({ result: 'rotated' })
+    expect(readFileSync(file('b.keys.json'), 'utf8')).to.equal(drawn)
+    const data = (name: string): string => (JSON.parse(readFileSync(file(name), 'utf8')) as { data: string }).data
+    expect(data('b.keys.json')).to.equal(data('a.keys.json'))
+    expect(await done('device', 'rotate', did, '--out', 'b.keys.json')).to.include({ result: 'there' })
+    await refused('KEY_NOT_CURRENT', 'device', 'update', did, '--keys', 'a.keys.json', '--yes')
+    await refused('KEY_NOT_CURRENT', 'device', 'remove', did, '--keys', 'a.keys.json', '--yes')
+    // The keys say whose they are now.
+    expect(await done('did', 'publish', '--keys', 'b.keys.json')).to.include({ did, result: 'updated' })
+    expect((await asked('did', 'resolve', did))['didDocumentMetadata']).to.include({ currentKey: true })
+
+    writeFileSync(file('thief.key'), '0x' + '52'.repeat(32), { mode: 0o600 })
+    await refused('NOT_DEVICE_OWNER', 'device', 'remove', did, '--keys', 'b.keys.json', '--key-file', 'thief.key', '--yes')
+    expect(await done('device', 'remove', did, '--keys', 'b.keys.json')).to.include({ result: 'removed' })
+    expect(await done('device', 'remove', did, '--keys', 'b.keys.json')).to.include({ result: 'there' })
+    const ended = await run('did', 'resolve', did, '--json')
+    expect([ended.code, (ended.json['didResolutionMetadata'] as { error: string }).error]).to.deep.equal([1, 'deactivated'])
+    expect(await asked('did', 'show', did)).to.include({ state: 'removed' })
+  })
+
+  it('registers a file of devices: every mistake at once, over a kill, nothing twice', async () => {
+    const names = Array.from({ length: 6 }, (_, i) => `fleet-${i}.keys.json`)
+    const [first = '', other = ''] = names
+    for (const name of names) await asked('did', 'new', '--out', name)
+    writeFileSync(file('bad.csv'), `keys,uri,token\n${first},,\n${first},,\nnone.json,,\n${other},,x1\n`)
+    expect(await refused('CSV_INVALID', 'device', 'batch', 'bad.csv', '--project', '1', '--yes')).to.contain('line 5')
+    writeFileSync(file('bad.csv'), `keys,uri,token\n${first},,\n${first},,\nnone.json,,\n${other},ftp://x/y,\n`)
+    const told = await refused('CSV_INVALID', 'device', 'batch', 'bad.csv', '--project', '1', '--yes')
+    for (const part of ['3 mistakes', 'line 3: The device is that of line 2', 'line 4', 'line 5']) expect(told).to.contain(part)
+
+    writeFileSync(file('fleet.csv'), `keys\n${names.join('\n')}\n`)
+    const nft = { address: (await asked('project', 'show', '1'))['deviceContract'] as Address, abi: deviceNFTAbi } as const
+    const before = await client.readContract({ ...nft, functionName: 'total' })
+    const killed = start('device', 'batch', 'fleet.csv', '--project', '1', '--yes', '--json')
+    await new Promise<void>((resolve) => {
+      let text = ''
+      killed.stderr!.on('data', (chunk: Buffer) => {
+        text += chunk.toString()
+        if ((text.match(/ {2}0x[0-9a-f]{64} {2}register/g) ?? []).length >= 2) resolve(void killed.kill('SIGKILL'))
+      })
+      killed.on('close', () => resolve())
+    })
+    const here = async (): Promise<bigint> =>
+      client.readContract({ address: at('IoID'), abi: ioIDAbi, functionName: 'projectDeviceCount', args: [1n] })
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    const left = Number(await here())
+    expect(left).to.be.within(2, 5)
+    const resumed = await done('device', 'batch', 'fleet.csv', '--project', '1')
+    expect(resumed).to.include({ registered: 6 - left, there: left, failed: 0 })
+    expect(await here()).to.equal(6n)
+    // Tokens that the killed run had minted were used, and no others.
+    expect((await client.readContract({ ...nft, functionName: 'total' })) - before).to.equal(6n)
+    expect(await done('device', 'batch', 'fleet.csv', '--project', '1')).to.deep.include({ registered: 0, there: 6, transactions: [] })
+    const result = readFileSync(file('fleet.result.csv'), 'utf8').trim().split('\n')
+    expect(result[0]).to.equal('line,did,result,tokenId,wallet,tx,reason')
+    expect(result.slice(1).map((line) => line.split(',')[2])).to.deep.equal(names.map(() => 'there'))
+
+    writeFileSync(file('more.csv'), `keys\n${Array.from({ length: 14 }, (_, i) => `more-${i}.keys.json`).join('\n')}\n`)
+    for (let i = 0; i < 14; i++) writeFileSync(file(`more-${i}.keys.json`), keysText(i), { mode: 0o600 })
+    expect(await refused('QUOTA_SPENT', 'device', 'batch', 'more.csv', '--project', '1', '--yes')).to.contain('trellis project apply 1 1')
+  })
+
+  it('pays for each device of a virtual project, in exact value', async () => {
+    await done('project', 'create', 'Roaming', '--type', 'virtual')
+    await done('project', 'set-device-contract', '2', '--symbol', 'ROAM')
+    await refused('PROJECT_VIRTUAL', 'project', 'apply', '2', '1', '--yes')
+    await asked('did', 'new', '--out', 'v.keys.json')
+    const registered = await done('device', 'register', '--project', '2', '--keys', 'v.keys.json')
+    expect(registered).to.include({ project: '2', paid: '0', result: 'registered' })
+    await refused('DEVICE_REGISTERED_ELSEWHERE', 'device', 'register', '--project', '1', '--keys', 'v.keys.json', '--yes')
+  })
+
+  it('says what to do where no network is named', async () => {
+    const empty = mkdtempSync(join(tmpdir(), 'trellis-empty-'))
+    const child = spawn(process.execPath, [join(root, 'agents/cli/main.ts'), '--state', empty, 'project', 'list'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const { code, err } = await finish(child)
+    expect(code).to.equal(1)
+    expect(err).to.contain('NETWORK_UNNAMED').and.to.contain('--network NAME')
+    expect(existsSync(join(empty, 'run.json'))).to.equal(false)
+    rmSync(empty, { recursive: true, force: true })
+    // By name and endpoint, without a local run.
+    expect((await asked('project', 'list', '--network', 'localhost', '--rpc', chain.rpcUrl))['projects']).to.have.length(2)
+    expect((await asked('project', 'list', '--rpc', chain.rpcUrl))['projects']).to.have.length(2)
+  })
+
+  const keysText = (i: number): string =>
+    JSON.stringify({ identity: keccak256(stringToBytes(`identity ${i}`)), data: keccak256(stringToBytes(`data ${i}`)) })
+
+  async function documentOfAnother(): Promise<string> {
+    writeFileSync(file('other.keys.json'), keysText(99), { mode: 0o600 })
+    const { document } = await asked('did', 'show', '--keys', 'other.keys.json')
+    writeFileSync(file('other.did.json'), JSON.stringify(document))
+    return 'other.did.json'
+  }
+})
