@@ -22,7 +22,11 @@ export default defineConfig({
   plugins: [hardhatMocha, hardhatNetworkHelpers, hardhatViem, hardhatViemAssertions],
   tasks: [deploy],
   solidity: {
-    npmFilesToBuild: ['@openzeppelin/contracts/access/manager/AccessManager.sol', '@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol'],
+    npmFilesToBuild: [
+      '@openzeppelin/contracts/access/manager/AccessManager.sol',
+      '@openzeppelin/contracts/metatx/ERC2771Forwarder.sol',
+      '@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol',
+    ],
     // One profile: what is tested is what is deployed and what gas is measured on. viaIR compiles much longer and saves next to nothing here.
     profiles: { default: { ...solc, settings: { evmVersion: 'osaka', optimizer: { enabled: true, runs: 10_000 }, outputSelection } } },
   },

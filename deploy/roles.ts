@@ -14,6 +14,7 @@ export const GOVERNED_PROXIES = [
   'IoID',
   'IoIDRegistry',
   'IoIDStore',
+  'Memberships',
   'Project',
   'ProjectRegistry',
   'ProjectStore',

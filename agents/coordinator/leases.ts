@@ -87,7 +87,7 @@ async function describe(modules: Modules, task: Task): Promise<LeasedTaskJson | 
   const { view, config, now } = modules
   const [{ terms, termsId }, key] = await Promise.all([
     view.terms(task.project, task.termsVersion!),
-    view.dataKey(task.device, task.window),
+    view.dataKey(task.project, task.device, task.window),
   ])
   if (key === null) return null
   return {

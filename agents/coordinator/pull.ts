@@ -104,7 +104,7 @@ async function taskOf(modules: Modules, project: bigint, entry: PageItem): Promi
 async function judge({ config, view, chainId }: Modules, item: WindowItem, project: bigint): Promise<Reason | null> {
   const reason = judgeWindow(item, project)
   if (reason !== null || !config.checkDataSignatures) return reason
-  const key = await view.dataKey(item.device, item.index)
+  const key = await view.dataKey(project, item.device, item.index)
   // No key now is no verdict: assignment asks the chain again, and the chain refuses what has none.
   if (key === null) return null
   return dataSignatureHolds(item, { chainId, dataKeyRegistry: view.addresses.dataKeyRegistry, project }, key) ? null : 'BAD_DATA_SIGNATURE'

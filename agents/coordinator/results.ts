@@ -47,7 +47,7 @@ async function compare(modules: Modules, task: Task, { publicSignals }: ProofRes
   const { lanes, firstSequence, firstTime, channel } = windowItemSchema.parse(task.item)
   const window = { lanes, firstSequence, firstTime, channel: channelIdOf(channel) }
   if (statistics !== packStatistics(statisticsOf(window, task.window, terms.threshold, terms.rangeMax))) return 'WRONG_STATISTICS'
-  const key = await modules.view.dataKey(task.device, task.window)
+  const key = await modules.view.dataKey(task.project, task.device, task.window)
   return key !== null && commitment === key.commitment ? null : 'WRONG_KEY'
 }
 

@@ -5,7 +5,7 @@ import type { Point } from '../crypto/babyjubjub.ts'
 import type { ChainClient } from '../kit/chain.ts'
 import { rpcFailed } from '../kit/errors.ts'
 import type { Next } from '../kit/lifecycle.ts'
-import { dataKeyRegistryAbi, ioIDAbi, ioIDRegistryAbi, projectStoreAbi } from '../protocol/generated/abi.ts'
+import { dataKeyRegistryAbi, ioIDAbi, ioIDRegistryAbi, membershipsAbi, projectStoreAbi } from '../protocol/generated/abi.ts'
 import type { Address, DeviceId, ProjectId, TermsId } from '../protocol/ids.ts'
 import type { Terms } from '../protocol/terms.ts'
 import { WINDOW_INDEX_LIMIT } from '../protocol/window.ts'
@@ -18,16 +18,16 @@ export interface ProjectFacts {
   terms: Terms
 }
 
-/** What the registry says of a device. `signer` is the key that signs for it now, lower case. */
-export type DeviceFacts = { status: 'unknown' } | { status: 'removed' } | { status: 'live'; project: bigint; signer: Address }
+/** What the registry says of a device. `projects` is the one of its registration and its memberships; `signer` is the key that signs for it now, lower case. */
+export type DeviceFacts = { status: 'unknown' } | { status: 'removed' } | { status: 'live'; projects: readonly bigint[]; signer: Address }
 
 /** Answers are at most one poll of the chain old. Every method rejects with RPC_FAILED when the chain does not answer. */
 export interface ChainView {
   /** Undefined for a project without published terms. */
   project(project: ProjectId): Promise<ProjectFacts | undefined>
   device(device: DeviceId): Promise<DeviceFacts>
-  /** The data key that signs this window of a live device. */
-  dataKey(device: DeviceId, window: number): Promise<Point | undefined>
+  /** The data key that signs this window of a live device for a project of its. */
+  dataKey(project: ProjectId, device: DeviceId, window: number): Promise<Point | undefined>
   /** True for a key that signed for a device once and was rotated away. */
   isRetired(key: Address): Promise<boolean>
 }
@@ -36,6 +36,7 @@ export interface ChainView {
 export interface ViewContracts {
   ioIDRegistry: Address
   ioID: Address
+  memberships: Address
   dataKeyRegistry: Address
   projectStore: Address
 }
@@ -56,8 +57,8 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
   const client = chain.public
   const projects = new BoundedCache<string, ProjectFacts | undefined>(CACHE_ENTRIES)
   const devices = new BoundedCache<string, DeviceFacts>(CACHE_ENTRIES)
-  // The newest data key of a device, or that it has none, for every window from `from`.
-  const dataKeys = new BoundedCache<string, { from: number; key: Point | undefined }>(CACHE_ENTRIES)
+  // The newest data key of a device, or that it has none, for every window from `from`; of the project that was asked about last.
+  const dataKeys = new BoundedCache<string, { project: ProjectId; from: number; key: Point | undefined }>(CACHE_ENTRIES)
   const retired = new BoundedCache<string, boolean>(CACHE_ENTRIES)
   let seen: { block: bigint; hash: ViemHex; turns: number } | undefined
   // An answer asked for before a change may arrive after the change was seen: it is given out but not kept.
@@ -82,12 +83,12 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
   const wasRegistered = async (device: DeviceId): Promise<boolean> =>
     (await client.readContract({ address: contracts.ioIDRegistry, abi: ioIDRegistryAbi, functionName: 'nonces', args: [device] })) > 0n
 
-  const keyAt = async (device: DeviceId, window: number): Promise<{ key: Point; commitment: bigint }> => {
+  const keyAt = async (project: ProjectId, device: DeviceId, window: number): Promise<{ key: Point; commitment: bigint }> => {
     const [key, commitment] = await client.readContract({
       address: contracts.dataKeyRegistry,
       abi: dataKeyRegistryAbi,
       functionName: 'keyAt',
-      args: [device, window],
+      args: [project, device, window],
     })
     return { key, commitment }
   }
@@ -107,22 +108,24 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
 
     device: (device) =>
       read(devices, device, async () => {
-        const [signer, project] = await Promise.all([
+        const [signer, home, further] = await Promise.all([
           client.readContract({ address: contracts.ioIDRegistry, abi: ioIDRegistryAbi, functionName: 'signerOf', args: [device] }),
           client.readContract({ address: contracts.ioID, abi: ioIDAbi, functionName: 'deviceProject', args: [device] }),
+          client.readContract({ address: contracts.memberships, abi: membershipsAbi, functionName: 'projectsOf', args: [device] }),
         ])
-        if (signer !== ZERO) return { status: 'live', project, signer: signer.toLowerCase() as Address }
+        if (signer !== ZERO) return { status: 'live', projects: [home, ...further], signer: signer.toLowerCase() as Address }
         return { status: (await wasRegistered(device)) ? 'removed' : 'unknown' }
       }),
 
-    async dataKey(device, window) {
+    async dataKey(project, device, window) {
       const known = dataKeys.get(device)
-      if (known !== undefined && window >= known.from) return known.key
+      if (known !== undefined && known.project === project && window >= known.from) return known.key
       const asked = generation
-      const [found, newest] = await Promise.all([keyAt(device, window), keyAt(device, WINDOW_INDEX_LIMIT - 1)]).catch(failed)
+      const last = WINDOW_INDEX_LIMIT - 1
+      const [found, newest] = await Promise.all([keyAt(project, device, window), keyAt(project, device, last)]).catch(failed)
       const key = found.commitment === 0n ? undefined : found.key
       // Keys follow each other by window and none comes back: when the last window has the same one, so have all between.
-      if (asked === generation && found.commitment === newest.commitment) dataKeys.set(device, { from: window, key })
+      if (asked === generation && found.commitment === newest.commitment) dataKeys.set(device, { project, from: window, key })
       return key
     },
 
@@ -145,7 +148,7 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
         await chain.check()
         forgetAll()
       } else {
-        const address = [contracts.ioIDRegistry, contracts.ioID, contracts.dataKeyRegistry, contracts.projectStore]
+        const address = Object.values(contracts)
         const logs = await client.getLogs({ address, fromBlock: before.block + 1n, toBlock: head.number }).catch(failed)
         // Which event it was does not matter: every device and project that it names is read again.
         for (const topic of logs.flatMap((log) => log.topics.slice(1))) {

@@ -130,7 +130,7 @@ export function createIntake({ view, ledger, signatures, limits, backlog, metric
     const device = await view.device(envelope.device)
     if (device.status === 'removed') return refused('REMOVED', 'the device was removed from the registry')
     if (device.status === 'unknown') return refused('UNREGISTERED', 'the registry does not know this device')
-    if (device.project !== envelope.project) return refused('WRONG_PROJECT', `the device belongs to project ${device.project}`)
+    if (!device.projects.includes(envelope.project)) return refused('WRONG_PROJECT', `the device is of ${device.projects.join(', ')}`)
     const { terms } = project
     if (channelId(envelope.channel) !== terms.channel) return refused('WRONG_CHANNEL', 'the terms name another channel')
     if (envelope.kind === 'window') await nextTurn()
@@ -194,7 +194,7 @@ export function createIntake({ view, ledger, signatures, limits, backlog, metric
     if (outside >= 0) return refused('OUT_OF_RANGE', `reading ${outside} leaves the range of the terms`)
     const future = inFuture(readings.at(-1)!.time, terms)
     if (future !== undefined) return future
-    const key = await view.dataKey(envelope.device, envelope.index)
+    const key = await view.dataKey(envelope.project, envelope.device, envelope.index)
     // A window that is stored already may come again after its key ended: the store says so, by the digest that the identity key signed.
     if (key === undefined) return { ...judged, refusal: refused('NO_DATA_KEY', 'no data key is bound for this window') }
     const signature = decodeDataSignature(envelope.dataSignature)

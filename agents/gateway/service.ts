@@ -52,13 +52,14 @@ export const service = defineService({
   async start(config, context) {
     const { deployment, chain, local } = await connectDeployment(config.chain, context)
     const [ioIDRegistry, ioID] = [addressOf(deployment, 'IoIDRegistry'), addressOf(deployment, 'IoID')]
+    const memberships = addressOf(deployment, 'Memberships')
     const [dataKeyRegistry, projectStore] = [addressOf(deployment, 'DataKeyRegistry'), addressOf(deployment, 'ProjectStore')]
     if (local && config.databaseUrl === undefined) {
       const { dataFolder } = config
       const from = adoptLedger({ dataFolder, chainId: chain.chainId, genesisHash: chain.genesisHash, deployment: ioIDRegistry })
       if (from !== undefined) context.log.warn({ from }, 'the local chain is a new one: its ledger begins as a copy of the last')
     }
-    const view = createChainView(chain, { ioIDRegistry, ioID, dataKeyRegistry, projectStore })
+    const view = createChainView(chain, { ioIDRegistry, ioID, memberships, dataKeyRegistry, projectStore })
     const sight = { seenAt: 0 }
     await patiently(() => followPass(view, sight), { what: 'the chain', ...context })
     const ending = new AbortController()

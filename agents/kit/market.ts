@@ -16,8 +16,8 @@ export interface MarketView {
   records(ids: readonly Hex[]): Promise<TaskRecord[]>
   /** Frozen, so read once. */
   terms(project: bigint, version: number): Promise<{ terms: Terms; termsId: Hex }>
-  /** The data key that signs a window of a live device; null when there is none. */
-  dataKey(device: Hex, window: number): Promise<{ x: bigint; y: bigint; commitment: bigint } | null>
+  /** The data key that signs a window of a live device for a project of its; null when there is none. */
+  dataKey(project: bigint, device: Hex, window: number): Promise<{ x: bigint; y: bigint; commitment: bigint } | null>
 }
 
 /** Waits for a read; its failure is told with the name of the revert. */
@@ -72,9 +72,10 @@ export function createMarketView(chain: ChainClient, deployment: Deployment): Ma
       reading.catch(() => termsCache.delete(key))
       return reading
     },
-    async dataKey(device, window) {
+    async dataKey(project, device, window) {
       const call = { to: dataKeys.address, function: 'keyAt' }
-      const [key, commitment] = await ask(chain, call, client.readContract({ ...dataKeys, functionName: 'keyAt', args: [device, window] }))
+      const reading = client.readContract({ ...dataKeys, functionName: 'keyAt', args: [project, device, window] })
+      const [key, commitment] = await ask(chain, call, reading)
       return commitment === 0n ? null : { ...key, commitment }
     },
   }

@@ -32,7 +32,7 @@ export async function claimOf({ view, chainId, prover, programs }: ClaimModules,
   const taskId = taskIdOf({ chainId, taskManager, project, device, window: windowIndex, root: rootToHex(root) })
   if (taskId !== task.taskId) throw refuse('WRONG_TASK_ID')
 
-  const [[record], key, now] = await Promise.all([view.records([taskId]), view.dataKey(device, windowIndex), view.now()])
+  const [[record], key, now] = await Promise.all([view.records([taskId]), view.dataKey(project, device, windowIndex), view.now()])
   if (record?.state !== 'assigned' || record.prover !== prover) throw refuse('NOT_ASSIGNED_TO_US')
   if (record.termsVersion !== task.termsVersion) throw refuse('OTHER_TERMS')
   if (record.deadline < now) throw refuse('DEADLINE_PASSED')

@@ -6,6 +6,7 @@ import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeab
 import {IDataKeyRegistry} from "../interfaces/identity/IDataKeyRegistry.sol";
 import {IIoID} from "../interfaces/identity/IIoID.sol";
 import {IIoIDRegistry} from "../interfaces/identity/IIoIDRegistry.sol";
+import {IMemberships} from "../interfaces/identity/IMemberships.sol";
 import {BabyJubJub} from "../libraries/BabyJubJub.sol";
 import {PoseidonT7} from "../libraries/PoseidonT7.sol";
 import {TypedData} from "../libraries/TypedData.sol";
@@ -44,13 +45,16 @@ contract DataKeyRegistry is IDataKeyRegistry, AccessManagedUpgradeable, UUPSUpgr
     address private immutable _initialAuthority;
     IIoIDRegistry private immutable _registry;
     IIoID private immutable _ioID;
+    IMemberships private immutable _memberships;
 
     /// @param authority_  AccessManager that instances start under.
     /// @param registry_  The registry of devices; its ioID collection is read from it.
-    constructor(address authority_, address registry_) {
+    /// @param memberships_  Who else is a device of a project.
+    constructor(address authority_, address registry_, address memberships_) {
         _initialAuthority = authority_;
         _registry = IIoIDRegistry(registry_);
         _ioID = IIoID(IIoIDRegistry(registry_).ioID());
+        _memberships = IMemberships(memberships_);
         _disableInitializers();
     }
 
@@ -90,8 +94,12 @@ contract DataKeyRegistry is IDataKeyRegistry, AccessManagedUpgradeable, UUPSUpgr
     }
 
     /// @inheritdoc IDataKeyRegistry
-    function keyAt(address device, uint32 window) external view returns (Point memory key, uint256 commitment) {
-        (uint256 tokenId, uint256 projectId, ) = _ioID.deviceInfo(device);
+    function keyAt(
+        uint256 projectId,
+        address device,
+        uint32 window
+    ) external view returns (Point memory key, uint256 commitment) {
+        (uint256 tokenId, ) = _deviceIn(projectId, device);
         History storage history = _storage().histories[projectId][tokenId];
         uint256 found = _find(history, window);
         if (found != 0) (key, commitment) = (history.bindings[found - 1].key, history.bindings[found - 1].commitment);
@@ -145,10 +153,9 @@ contract DataKeyRegistry is IDataKeyRegistry, AccessManagedUpgradeable, UUPSUpgr
         uint256 deadline,
         bytes calldata signature
     ) private view returns (uint256 tokenId) {
-        uint256 deviceProject;
         address owner;
-        (tokenId, deviceProject, owner) = _ioID.deviceInfo(device);
-        if (tokenId == 0 || deviceProject != projectId) revert DataKeyRegistry_UnknownDevice(projectId, device);
+        (tokenId, owner) = _deviceIn(projectId, device);
+        if (tokenId == 0) revert DataKeyRegistry_UnknownDevice(projectId, device);
         // Without this, the thief of a device key binds a far window, and no later key comes before it.
         if (msg.sender == owner) {
             if (signature.length == 0) return tokenId;
@@ -159,6 +166,13 @@ contract DataKeyRegistry is IDataKeyRegistry, AccessManagedUpgradeable, UUPSUpgr
         bytes32 digest = bindingHash(projectId, device, tokenId, key, fromWindow, deadline);
         address recovered = TypedData.recover(digest, signature);
         if (recovered == address(0) || recovered != signer) revert DataKeyRegistry_BadDeviceSignature(device, signer);
+    }
+
+    /// @dev ioID and owner of a live device of the project; no ioID when it is none. Only a member costs a second call.
+    function _deviceIn(uint256 projectId, address device) private view returns (uint256 tokenId, address owner) {
+        uint256 home;
+        (tokenId, home, owner) = _ioID.deviceInfo(device);
+        if (home != projectId && !_memberships.isMember(projectId, device)) tokenId = 0;
     }
 
     function _claim(address device, Point calldata key) private {

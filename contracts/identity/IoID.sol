@@ -207,21 +207,12 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
             place = token >> 224;
         }
 
-        // `place` is behind the lanes still to be read.
-        uint256 most = list.count();
-        if (pageSize < most) most = pageSize;
-        array = new address[](most);
-        uint256 found;
-        while (place != 0 && found < most) {
-            uint256 id = list.idAt(--place);
-            if (id != 0) array[found++] = $.devices[id];
-        }
+        (uint256[] memory ids, bool more) = list.page(place, pageSize);
+        for (uint256 i = 0; i < ids.length; ++i) ids[i] = uint160($.devices[ids[i]]);
         assembly ("memory-safe") {
-            mstore(array, found)
+            array := ids
         }
-        while (next == address(0) && place != 0 && found != 0) {
-            if (list.idAt(--place) != 0) next = array[found - 1];
-        }
+        if (more) next = array[array.length - 1];
     }
 
     /// @inheritdoc IIoID

@@ -11,6 +11,7 @@ import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/Signa
 import {IIoID} from "../interfaces/identity/IIoID.sol";
 import {IIoIDRegistry} from "../interfaces/identity/IIoIDRegistry.sol";
 import {IIoIDStore} from "../interfaces/identity/IIoIDStore.sol";
+import {IMemberships} from "../interfaces/identity/IMemberships.sol";
 import {DeviceConsent} from "../libraries/DeviceConsent.sol";
 import {DeviceDid} from "../libraries/DeviceDid.sol";
 import {PackedString} from "../libraries/PackedString.sol";
@@ -40,6 +41,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
         /// @dev ioID that a device NFT was last registered with: used while that ioID lives.
         mapping(address deviceContract => mapping(uint256 tokenId => uint256 id)) nftIds;
         mapping(address user => mapping(address relayer => bool)) relayers;
+        IMemberships memberships;
     }
 
     // keccak256(abi.encode(uint256(keccak256("trellis.storage.IoIDRegistry")) - 1)) & ~bytes32(uint256(0xff))
@@ -47,7 +49,9 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
 
     uint256 private constant U40 = 0xffffffffff;
     uint256 private constant ROTATED = 0x100000000000000000000; // 1 << 80
+    uint256 private constant MEMBER = ROTATED << 1;
     uint256 private constant URI_LOW = 104;
+    uint256 private constant MAX_BATCH = 64;
 
     // The same for `update` in assembly, which takes literals only; a test compares what it does with the plain way.
     /// @dev STORAGE + 1: where `records` lies.
@@ -58,13 +62,18 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     bytes32 private constant OWNER_OF = 0x6352211e00000000000000000000000000000000000000000000000000000000;
     bytes32 private constant UPDATE_DEVICE = 0x56c4adbfac097b5bec49fa8c702ae682a2d4c10bee1ac0aad3af7f3768d0fc0f;
     uint256 private constant ABOVE_HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a1; // see TypedData
+    bytes32 private constant DOMAIN_TYPE = 0x8b73c3c69bb8fe3d512ecc4cf759cc79239f7b179b0ffacaa9a75d522b39400f;
+    bytes32 private constant NAME = 0x04145c42dc91c070d3d51d42956bb4d907d74a0c89415a8794e8751005876e5d;
+    bytes32 private constant VERSION = 0xc89efdaa54c0f20c7adf612882df0950f5a951637e0307cdcb4c672f298b8bc6;
+    bytes32 private constant PERMIT_TYPE = 0xe36c3d5cb707dcfeb19a6a4b1d7b82c8c20d841769c752e659da03b2a8b729f9;
 
     address private immutable _initialAuthority;
     /// @dev In the code and not in storage: every call reads it, and it never changes.
     IIoID private immutable _ioID;
-    /// @dev In the code too, so that the switch costs legacy callers nothing: governance closes it by an upgrade to this
-    /// logic built with `false`, behind the delay of the upgrade role.
-    bool private immutable _legacyPermits;
+    /// @dev Bound of a legacy signature's s: zero once legacy permits are closed. In the code too, so that the switch costs legacy
+    /// callers nothing: governance closes it by an upgrade to this logic built with `false`, behind the delay of the upgrade role.
+    uint256 private immutable _legacyBound;
+    address private immutable _forwarder;
 
     modifier before(uint256 deadline) {
         if (block.timestamp > deadline) revert IoIDRegistry_Expired(deadline, block.timestamp);
@@ -74,10 +83,12 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     /// @param authority_  AccessManager that instances start under.
     /// @param ioID_  The ioID collection.
     /// @param legacyPermits_  Whether legacy permits of update, migrate and remove are accepted.
-    constructor(address authority_, address ioID_, bool legacyPermits_) {
+    /// @param forwarder_  ERC-2771 forwarder that is believed who calls; zero for none.
+    constructor(address authority_, address ioID_, bool legacyPermits_, address forwarder_) {
         _initialAuthority = authority_;
         _ioID = IIoID(ioID_);
-        _legacyPermits = legacyPermits_;
+        _legacyBound = legacyPermits_ ? ABOVE_HALF_ORDER : 0;
+        _forwarder = forwarder_;
         _disableInitializers();
     }
 
@@ -99,8 +110,9 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
         bytes32 r,
         bytes32 s
     ) external payable {
-        _checkPermit(msg.sender, device, _storage().records[device].head, v, r, s);
-        _register(deviceContract, tokenId, msg.sender, device, hash, uri);
+        address user = _sender();
+        _checkPermit(user, device, _storage().records[device].head, v, r, s);
+        _register(deviceContract, tokenId, user, device, hash, uri, msg.value);
     }
 
     /// @inheritdoc IIoIDRegistry
@@ -117,7 +129,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     ) external payable {
         _checkCaller(user);
         _checkPermit(user, device, _storage().records[device].head, v, r, s);
-        _register(deviceContract, tokenId, user, device, hash, uri);
+        _register(deviceContract, tokenId, user, device, hash, uri, msg.value);
     }
 
     /// @inheritdoc IIoIDRegistry
@@ -127,33 +139,45 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
         bytes calldata deviceSignature,
         bytes calldata userSignature
     ) external payable before(deadline) {
-        address device = registration.device;
-        uint256 head = _storage().records[device].head;
-        bytes32 digest = DeviceConsent.register(registration, head & U40, deadline);
-        _checkKey(_signer(device, head), digest, deviceSignature);
-        _checkConsent(registration.user, digest, userSignature);
-        _register(
-            registration.deviceContract,
-            registration.tokenId,
-            registration.user,
-            device,
-            registration.hash,
-            registration.uri
-        );
+        _checkConsent(registration.user, _checkRegistration(registration, deadline, deviceSignature), userSignature);
+        _register(registration, msg.value);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function registerBatch(
+        Registration[] calldata registrations,
+        uint256 deadline,
+        bytes[] calldata deviceSignatures,
+        bytes calldata userSignature
+    ) external payable before(deadline) {
+        uint256 size = registrations.length;
+        if (size == 0 || size > MAX_BATCH || deviceSignatures.length != size) {
+            revert IoIDRegistry_BatchSize(size, deviceSignatures.length, MAX_BATCH);
+        }
+        _checkConsent(registrations[0].user, _batchDigest(registrations, deadline), userSignature);
+
+        uint256 value = msg.value / size;
+        uint256 rest = msg.value % size;
+        for (uint256 i = 0; i < size; ++i) {
+            // By the nonce that stands now: device contracts of those before may have called back.
+            _checkRegistration(registrations[i], deadline, deviceSignatures[i]);
+            _register(registrations[i], i == 0 ? value + rest : value);
+        }
     }
 
     /// @inheritdoc IIoIDRegistry
     /// @dev Devices in the field change their documents by this form, so its usual case is written out: the owner calls, the
-    /// first key signed, the URI fits the head. That is a thousand gas less and no rule of its own: whatever is otherwise,
-    /// or wrong, has written nothing and goes the plain way below, where the checks and the errors are.
+    /// first key signed, the URI fits the head, no forwarder is between. That is a thousand gas less and no rule of its own:
+    /// whatever is otherwise, or wrong, has written nothing and goes the plain way below, where the checks and the errors are.
     function update(address device, bytes32 hash, string calldata uri, uint8 v, bytes32 r, bytes32 s) external {
         {
-            (bool open, address collection) = (_legacyPermits, address(_ioID));
-            (bytes32 permitType, bytes32 name) = (DeviceConsent.PERMIT_TYPE, DeviceConsent.NAME);
-            (bytes32 domainType, bytes32 version) = (TypedData.DOMAIN_TYPE, TypedData.VERSION);
+            address collection = address(_ioID);
+            address forwarder = _forwarder;
+            uint256 bound = _legacyBound;
             assembly {
-                // Memory from 0x80 on is free, and nothing has been laid there yet.
-                if mul(hash, and(open, and(lt(sub(uri.length, 1), URI_ROOM), lt(s, ABOVE_HALF_ORDER)))) {
+                // Memory from 0x80 on is free, and nothing has been laid there yet. A product that overflows to zero, too, only
+                // goes the plain way.
+                if mul(mul(hash, sub(caller(), forwarder)), and(lt(sub(uri.length, 1), URI_ROOM), lt(s, bound))) {
                     mstore(0x00, device)
                     mstore(0x20, RECORDS)
                     let slot := keccak256(0x00, 0x40)
@@ -167,15 +191,15 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
                         and(head, ROTATED)
                     ) {
                         // DeviceConsent.permit(owner, nonce): 0x1901 | domain | struct
-                        mstore(0x80, domainType)
-                        mstore(0xa0, name)
-                        mstore(0xc0, version)
+                        mstore(0x80, DOMAIN_TYPE)
+                        mstore(0xa0, NAME)
+                        mstore(0xc0, VERSION)
                         mstore(0xe0, chainid())
                         mstore(0x100, address())
                         let separator := keccak256(0x80, 0xa0)
                         mstore(0x80, hex"1901")
                         mstore(0x82, separator)
-                        mstore(0xc2, permitType)
+                        mstore(0xc2, PERMIT_TYPE)
                         mstore(0xe2, caller())
                         mstore(0x102, and(head, U40))
                         mstore(0xa2, keccak256(0xc2, 0x60))
@@ -295,8 +319,9 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
 
     /// @inheritdoc IIoIDRegistry
     function setRelayer(address relayer, bool allowed) external {
-        _storage().relayers[msg.sender][relayer] = allowed;
-        emit SetRelayer(msg.sender, relayer, allowed);
+        address user = _sender();
+        _storage().relayers[user][relayer] = allowed;
+        emit SetRelayer(user, relayer, allowed);
     }
 
     /// @inheritdoc IIoIDRegistry
@@ -310,6 +335,38 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     /// @inheritdoc IIoIDRegistry
     function setIoIDStore(address ioIDStore_) external restricted {
         _setStore(ioIDStore_);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function setMemberships(address memberships_) external restricted {
+        if (memberships_ == address(0)) revert IoIDRegistry_ZeroAddress();
+        // Devices are marked as members of one contract: another would never hear of their removal.
+        address present = address(_storage().memberships);
+        if (present != address(0)) revert IoIDRegistry_MembershipsSet(present);
+        _storage().memberships = IMemberships(memberships_);
+        emit SetMemberships(memberships_);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function markMember(address device, bool member) external {
+        if (msg.sender != address(_storage().memberships)) revert IoIDRegistry_NotMemberships(msg.sender);
+        Record storage record = _existing(device);
+        record.head = member ? record.head | MEMBER : record.head & ~MEMBER;
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function memberships() external view returns (address) {
+        return address(_storage().memberships);
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function isTrustedForwarder(address forwarder) external view returns (bool) {
+        return forwarder == _forwarder;
+    }
+
+    /// @inheritdoc IIoIDRegistry
+    function trustedForwarder() external view returns (address) {
+        return _forwarder;
     }
 
     /// @inheritdoc IIoIDRegistry
@@ -339,7 +396,7 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
 
     /// @inheritdoc IIoIDRegistry
     function legacyPermits() external view returns (bool) {
-        return _legacyPermits;
+        return _legacyBound != 0;
     }
 
     /// @inheritdoc IIoIDRegistry
@@ -415,30 +472,47 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
         address user,
         address device,
         bytes32 hash,
-        string calldata uri
+        string calldata uri,
+        uint256 value
     ) private {
         Storage storage $ = _storage();
-        Record storage record = $.records[device];
-        uint256 head = record.head;
+        uint256 head = $.records[device].head;
         require(device != address(0), "device is the zero address");
         require(!_isLive($.nftIds[deviceContract][tokenId]), "nft already used");
         require(IERC721(deviceContract).ownerOf(tokenId) == user, "invalid device nft owner");
         require(_id(head) == 0, "device exists");
         require(hash != bytes32(0), "empty hash");
-        // An address that became the key of another device is no identifier of its own any more.
-        address keyOf = $.keys[device].device;
-        if (keyOf != address(0) && keyOf != device) revert IoIDRegistry_KeyTaken(device, keyOf);
+        uint256 id;
+        {
+            // An address that became the key of another device is no identifier of its own any more.
+            address keyOf = $.keys[device].device;
+            if (keyOf != address(0) && keyOf != device) revert IoIDRegistry_KeyTaken(device, keyOf);
 
-        uint256 projectId = $.store.deviceContractProject(deviceContract);
-        require(projectId != 0, "invalid project");
-        $.store.activeIoID{value: msg.value}(projectId, msg.sender);
-
-        uint256 id = _ioID.mint(projectId, device, user);
-        record.hash = hash;
-        record.head = PackedString.write(record.uriTail, _spent(head) | (id << 40), URI_LOW, uri);
+            uint256 projectId = $.store.deviceContractProject(deviceContract);
+            require(projectId != 0, "invalid project");
+            $.store.activeIoID{value: value}(projectId, _sender());
+            id = _ioID.mint(projectId, device, user);
+        }
         $.nftIds[deviceContract][tokenId] = id;
+        {
+            Record storage record = $.records[device];
+            record.hash = hash;
+            record.head = PackedString.write(record.uriTail, _spent(head) | (id << 40), URI_LOW, uri);
+        }
         emit NewDevice(device, user, hash, uri);
         IERC721(deviceContract).safeTransferFrom(user, _ioID.walletOf(id), tokenId);
+    }
+
+    function _register(Registration calldata registration, uint256 value) private {
+        _register(
+            registration.deviceContract,
+            registration.tokenId,
+            registration.user,
+            registration.device,
+            registration.hash,
+            registration.uri,
+            value
+        );
     }
 
     function _update(
@@ -475,8 +549,9 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     }
 
     function _remove(Record storage record, uint256 head, address device, address owner) private {
-        // Keeps nonce and flags: signatures and retired keys of before stay void after a new registration.
-        record.head = _spent(head & (U40 | (0xff << 80)));
+        // Keeps nonce and rotation: signatures and retired keys of before stay void after a new registration.
+        record.head = _spent(head & (U40 | ROTATED));
+        if (head & MEMBER != 0) _storage().memberships.end(device, _id(head));
         _ioID.removeDID(device);
         emit RemoveDevice(device, owner);
     }
@@ -494,10 +569,10 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
         bytes32 r,
         bytes32 s
     ) private view returns (Record storage record, uint256 head, address owner) {
-        if (!_legacyPermits) revert IoIDRegistry_LegacyClosed();
+        if (_legacyBound == 0) revert IoIDRegistry_LegacyClosed();
         record = _record(device);
         (head, owner) = _live(record);
-        if (msg.sender != owner) _checkCaller(owner);
+        _checkCaller(owner);
         _checkPermit(owner, device, head, v, r, s);
     }
 
@@ -549,16 +624,46 @@ contract IoIDRegistry is IIoIDRegistry, AccessManagedUpgradeable, UUPSUpgradeabl
     }
 
     function _checkCaller(address user) private view {
-        if (msg.sender != user && !_storage().relayers[user][msg.sender]) {
-            revert IoIDRegistry_NoConsent(user, msg.sender);
-        }
+        address caller = _sender();
+        if (caller != user && !_storage().relayers[user][caller]) revert IoIDRegistry_NoConsent(user, caller);
     }
 
     function _checkConsent(address user, bytes32 digest, bytes calldata signature) private view {
         if (signature.length == 0) _checkCaller(user);
         else if (!SignatureChecker.isValidSignatureNowCalldata(user, digest, signature)) {
-            revert IoIDRegistry_NoConsent(user, msg.sender);
+            revert IoIDRegistry_NoConsent(user, _sender());
         }
+    }
+
+    /// @dev The device's key signed this registration; its digest, for the user's consent.
+    function _checkRegistration(
+        Registration calldata registration,
+        uint256 deadline,
+        bytes calldata deviceSignature
+    ) private view returns (bytes32 digest) {
+        uint256 head = _storage().records[registration.device].head;
+        digest = DeviceConsent.register(registration, head & U40, deadline);
+        _checkKey(_signer(registration.device, head), digest, deviceSignature);
+    }
+
+    /// @dev What the user of a batch signs; all are for one user.
+    function _batchDigest(Registration[] calldata registrations, uint256 deadline) private view returns (bytes32) {
+        bytes32[] memory hashes = new bytes32[](registrations.length);
+        address user = registrations[0].user;
+        for (uint256 i = 0; i < hashes.length; ++i) {
+            Registration calldata registration = registrations[i];
+            if (registration.user != user) revert IoIDRegistry_OtherUser(i, registration.user);
+            uint256 nonce = _storage().records[registration.device].head & U40;
+            hashes[i] = DeviceConsent.registerHash(registration, nonce, deadline);
+        }
+        return DeviceConsent.registerBatch(hashes, deadline);
+    }
+
+    /// @dev Who calls: through the forwarder the account whose signature it checked, which it appends (ERC-2771). Only where an
+    /// owner's consent counts: it never speaks for governance.
+    function _sender() private view returns (address) {
+        if (msg.sender != _forwarder || msg.data.length < 20) return msg.sender;
+        return address(bytes20(msg.data[msg.data.length - 20:]));
     }
 
     /// @dev The head after one more nonce; 2^40 of them do not come.

@@ -25,7 +25,9 @@ contract Project is IProject, ERC721Upgradeable, AccessManagedUpgradeable, UUPSU
         mapping(uint256 projectId => mapping(uint256 => bytes32)) nameTails;
         mapping(bytes32 nameHash => Name) names;
         mapping(uint256 projectId => mapping(bytes32 key => bytes)) metadata;
-        mapping(uint256 projectId => mapping(address operator => bool)) operators;
+        /// @dev By project and epoch: a transfer begins a new epoch, in which nobody is operator yet.
+        mapping(uint256 projectAndEpoch => mapping(address operator => bool)) operators;
+        mapping(uint256 projectId => uint256) epochs;
     }
 
     // keccak256(abi.encode(uint256(keccak256("trellis.storage.Project")) - 1)) & ~bytes32(uint256(0xff))
@@ -80,24 +82,25 @@ contract Project is IProject, ERC721Upgradeable, AccessManagedUpgradeable, UUPSU
 
     /// @inheritdoc IProject
     function setMetadata(uint256 projectId, string calldata name_, bytes calldata value) external {
-        Storage storage $ = _storage();
-        require(msg.sender == ownerOf(projectId) || $.operators[projectId][msg.sender], "invalid operator");
+        require(msg.sender == ownerOf(projectId) || isOperator(projectId, msg.sender), "invalid operator");
         bytes32 key = keccak256(bytes(name_));
-        $.metadata[projectId][key] = value;
+        _storage().metadata[projectId][key] = value;
         emit AddMetadata(projectId, name_, key, value);
     }
 
     /// @inheritdoc IProject
     function addOperator(uint256 projectId, address operator) external onlyProjectOwner(projectId) {
-        require(!_storage().operators[projectId][operator], "already operator");
-        _storage().operators[projectId][operator] = true;
+        mapping(address => bool) storage operators = _operators(projectId);
+        require(!operators[operator], "already operator");
+        operators[operator] = true;
         emit AddOperator(projectId, operator);
     }
 
     /// @inheritdoc IProject
     function removeOperator(uint256 projectId, address operator) external onlyProjectOwner(projectId) {
-        require(_storage().operators[projectId][operator], "not operator");
-        _storage().operators[projectId][operator] = false;
+        mapping(address => bool) storage operators = _operators(projectId);
+        require(operators[operator], "not operator");
+        operators[operator] = false;
         emit RemoveOperator(projectId, operator);
     }
 
@@ -140,6 +143,17 @@ contract Project is IProject, ERC721Upgradeable, AccessManagedUpgradeable, UUPSU
         return PackedString.read($.nameTails[projectId], $.heads[projectId], NAME_LOW);
     }
 
+    /// @inheritdoc IProject
+    function isOperator(uint256 projectId, address account) public view returns (bool) {
+        return _operators(projectId)[account];
+    }
+
+    /// @dev A transfer begins a new epoch of operators.
+    function _update(address to, uint256 projectId, address auth) internal override returns (address from) {
+        from = super._update(to, projectId, auth);
+        if (from != address(0)) ++_storage().epochs[projectId];
+    }
+
     function _mintProject(address owner_, string calldata name_, uint8 type_) private returns (uint256 projectId) {
         Storage storage $ = _storage();
         projectId = _nextId($);
@@ -158,6 +172,12 @@ contract Project is IProject, ERC721Upgradeable, AccessManagedUpgradeable, UUPSU
             $.minterAndCount = packed + 1;
             return uint96(packed) + 1;
         }
+    }
+
+    /// @dev Project ids are below 2^96; in epoch 0 the key is the project alone.
+    function _operators(uint256 projectId) private view returns (mapping(address => bool) storage) {
+        Storage storage $ = _storage();
+        return $.operators[projectId | ($.epochs[projectId] << 96)];
     }
 
     function _takeName(string calldata name_) private {

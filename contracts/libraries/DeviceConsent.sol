@@ -12,6 +12,7 @@ library DeviceConsent {
     bytes32 private constant REGISTER_TYPE = keccak256(
         "Register(address deviceContract,uint256 tokenId,address user,address device,bytes32 hash,string uri,uint256 nonce,uint256 deadline)"
     );
+    bytes32 private constant REGISTER_BATCH_TYPE = keccak256("RegisterBatch(bytes32 registrations,uint256 deadline)");
     bytes32 private constant UPDATE_TYPE = keccak256(
         "Update(address device,bytes32 hash,string uri,uint256 nonce,uint256 deadline)"
     );
@@ -43,14 +44,29 @@ library DeviceConsent {
         return TypedData.digest(NAME, permitHash(owner, nonce));
     }
 
+    /// @notice Struct hash of one registration.
+    function registerHash(
+        IIoIDRegistry.Registration calldata what,
+        uint256 nonce,
+        uint256 deadline
+    ) internal pure returns (bytes32) {
+        bytes memory head = abi.encode(REGISTER_TYPE, what.deviceContract, what.tokenId, what.user, what.device);
+        bytes memory tail = abi.encode(what.hash, keccak256(bytes(what.uri)), nonce, deadline);
+        return keccak256(bytes.concat(head, tail));
+    }
+
     function register(
         IIoIDRegistry.Registration calldata what,
         uint256 nonce,
         uint256 deadline
     ) internal view returns (bytes32) {
-        bytes memory head = abi.encode(REGISTER_TYPE, what.deviceContract, what.tokenId, what.user, what.device);
-        bytes memory tail = abi.encode(what.hash, keccak256(bytes(what.uri)), nonce, deadline);
-        return TypedData.digest(NAME, keccak256(bytes.concat(head, tail)));
+        return TypedData.digest(NAME, registerHash(what, nonce, deadline));
+    }
+
+    /// @param hashes  Struct hashes of the registrations, in their order.
+    function registerBatch(bytes32[] memory hashes, uint256 deadline) internal view returns (bytes32) {
+        bytes32 registrations = keccak256(abi.encodePacked(hashes));
+        return TypedData.digest(NAME, keccak256(abi.encode(REGISTER_BATCH_TYPE, registrations, deadline)));
     }
 
     function update(

@@ -103,6 +103,27 @@ library LaneList {
         return 0;
     }
 
+    /// @notice Up to `pageSize` ids from the lanes below `place`, downwards, and whether more come after them.
+    /// @dev Ends for any order of changes between pages: places only fall. Skips over holes cost gas only here.
+    function page(
+        List storage list,
+        uint256 place,
+        uint256 pageSize
+    ) internal view returns (uint256[] memory ids, bool more) {
+        uint256 most = count(list);
+        if (pageSize < most) most = pageSize;
+        ids = new uint256[](most);
+        uint256 found;
+        while (place != 0 && found < most) {
+            uint256 id = idAt(list, --place);
+            if (id != 0) ids[found++] = id;
+        }
+        assembly ("memory-safe") {
+            mstore(ids, found)
+        }
+        while (!more && place != 0 && found != 0) more = idAt(list, --place) != 0;
+    }
+
     function _lane(List storage list, uint256 head, uint256 index) private view returns (uint256) {
         unchecked {
             if (index < HEAD_LANES) return (head >> (96 + 40 * index)) & LANE;

@@ -18,6 +18,7 @@ contract IdentityDouble {
     mapping(address signer => address) public deviceOfSigner;
     mapping(uint256 projectId => mapping(uint256 tokenId => uint256)) private _commitments;
     mapping(address device => IDataKeyRegistry.Point) private _keys;
+    mapping(uint256 projectId => mapping(address device => bool)) public isMember;
 
     error IdentityDouble_NoProject(uint256 projectId);
 
@@ -58,12 +59,17 @@ contract IdentityDouble {
         _keys[device] = IDataKeyRegistry.Point(x, y);
     }
 
+    function setMember(uint256 projectId, address device, bool member) external {
+        isMember[projectId][device] = member;
+    }
+
     function keyAt(
+        uint256 projectId,
         address device,
         uint32
     ) external view returns (IDataKeyRegistry.Point memory key, uint256 commitment) {
         uint256 tokenId = deviceTokenId[device];
-        if (tokenId != 0) (key, commitment) = (_keys[device], _commitments[deviceProject[device]][tokenId]);
+        if (tokenId != 0) (key, commitment) = (_keys[device], _commitments[projectId][tokenId]);
     }
 
     function ownerOf(uint256 projectId) external view returns (address owner) {

@@ -6,6 +6,7 @@ import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeab
 
 import {IDataKeyRegistry} from "../interfaces/identity/IDataKeyRegistry.sol";
 import {IIoID} from "../interfaces/identity/IIoID.sol";
+import {IMemberships} from "../interfaces/identity/IMemberships.sol";
 import {IProjectStore} from "../interfaces/w3bstream/IProjectStore.sol";
 import {IProverStore} from "../interfaces/w3bstream/IProverStore.sol";
 import {ITaskEscrow, Payout} from "../interfaces/w3bstream/ITaskEscrow.sol";
@@ -15,7 +16,7 @@ import {AssignmentTerms, Rates} from "../types/Terms.sol";
 import {Refusal, TaskRecord, TaskRecords, TaskState} from "../types/Tasks.sol";
 
 /// @title See `ITaskManager`.
-/// @dev Wiring: constructor(projectStore, proverStore, ioID, dataKeyRegistry), all deployed before; initialize(authority); then, once
+/// @dev Wiring: constructor(projectStore, proverStore, ioID, dataKeyRegistry, memberships), all deployed before; initialize(authority); then, once
 /// the escrow and the router are deployed, setEscrow and setRouter.
 contract TaskManager is ITaskManager, AccessManagedUpgradeable, UUPSUpgradeable {
     /// @dev Bounds every loop over assignments; 64 first-time assignments stay far below the gas cap of EIP-7825.
@@ -54,6 +55,8 @@ contract TaskManager is ITaskManager, AccessManagedUpgradeable, UUPSUpgradeable 
     address public immutable ioID;
     /// @custom:oz-upgrades-unsafe-allow state-variable-immutable
     address public immutable dataKeyRegistry;
+    /// @custom:oz-upgrades-unsafe-allow state-variable-immutable
+    address public immutable memberships;
     // Fixed for ever in the ioID contract, so a wallet's address is computed here instead of asked for.
     /// @custom:oz-upgrades-unsafe-allow state-variable-immutable
     address private immutable _walletRegistry;
@@ -61,13 +64,21 @@ contract TaskManager is ITaskManager, AccessManagedUpgradeable, UUPSUpgradeable 
     address private immutable _walletImplementation;
 
     /// @custom:oz-upgrades-unsafe-allow constructor
-    constructor(address projectStore_, address proverStore_, address ioID_, address dataKeyRegistry_) {
+    constructor(
+        address projectStore_,
+        address proverStore_,
+        address ioID_,
+        address dataKeyRegistry_,
+        address memberships_
+    ) {
         if (projectStore_ == address(0) || proverStore_ == address(0)) revert TaskManager_ZeroAddress();
         if (ioID_ == address(0) || dataKeyRegistry_ == address(0)) revert TaskManager_ZeroAddress();
+        if (memberships_ == address(0)) revert TaskManager_ZeroAddress();
         projectStore = projectStore_;
         proverStore = proverStore_;
         ioID = ioID_;
         dataKeyRegistry = dataKeyRegistry_;
+        memberships = memberships_;
         _walletRegistry = IIoID(ioID_).walletRegistry();
         _walletImplementation = IIoID(ioID_).walletImplementation();
         if (_walletRegistry == address(0) || _walletImplementation == address(0)) revert TaskManager_ZeroAddress();
@@ -325,9 +336,10 @@ contract TaskManager is ITaskManager, AccessManagedUpgradeable, UUPSUpgradeable 
         if (_isWindowSettled(projectId, device, window)) return (Refusal.WindowSettled, 0);
 
         tokenId = IIoID(ioID).tokenIdOf(device);
-        if (tokenId == 0 || tokenId > TaskRecords.MAX_TOKEN_ID || IIoID(ioID).deviceProject(device) != projectId) {
+        if (tokenId == 0 || tokenId > TaskRecords.MAX_TOKEN_ID) return (Refusal.DeviceNotLive, 0);
+        // A device's own project answers at once; only for another one are its memberships asked.
+        if (IIoID(ioID).deviceProject(device) != projectId && !IMemberships(memberships).isMember(projectId, device))
             return (Refusal.DeviceNotLive, 0);
-        }
         if (IDataKeyRegistry(dataKeyRegistry).commitmentAt(projectId, tokenId, window) == 0) {
             return (Refusal.NoDataKey, 0);
         }

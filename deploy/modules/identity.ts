@@ -18,8 +18,12 @@ export async function deployIdentity(deployer: Deployer, network: Network): Prom
   const wallets = [ERC6551_REGISTRY, at('DeviceAccountProxy')]
   // The registry, which mints ioIDs, needs their address in its code: it becomes the minter below.
   await deployer.proxy('IoID', 'IoID', init(zeroAddress, ...wallets, 'Trellis ioID', 'IOID'), [manager, ...wallets])
-  await deployer.proxy('IoIDRegistry', 'IoIDRegistry', init(at('IoIDStore'), at('IoID')), [manager, at('IoID'), true])
-  await deployer.proxy('DataKeyRegistry', 'DataKeyRegistry', init(), [manager, at('IoIDRegistry')])
+  await deployer.create('ERC2771Forwarder', 'ERC2771Forwarder', ['TrellisForwarder'])
+  const registryArgs = [manager, at('IoID'), true, at('ERC2771Forwarder')]
+  await deployer.proxy('IoIDRegistry', 'IoIDRegistry', init(at('IoIDStore'), at('IoID')), registryArgs)
+  await deployer.proxy('Memberships', 'Memberships', init(), [manager, at('IoIDRegistry'), at('Project')])
+  await deployer.create('IoIDRecovery', 'IoIDRecovery', [at('IoID')])
+  await deployer.proxy('DataKeyRegistry', 'DataKeyRegistry', init(), [manager, at('IoIDRegistry'), at('Memberships')])
   // Logic of the collections that projects make for their devices.
   await deployer.create('DeviceNFTImplementation', 'DeviceNFT')
 
@@ -27,6 +31,8 @@ export async function deployIdentity(deployer: Deployer, network: Network): Prom
     ['Project', 'minter', 'setMinter', at('ProjectRegistry')],
     ['IoID', 'minter', 'setMinter', at('IoIDRegistry')],
     ['IoIDStore', 'ioIDRegistry', 'setIoIDRegistry', at('IoIDRegistry')],
+    ['IoIDStore', 'memberships', 'setMemberships', at('Memberships')],
+    ['IoIDRegistry', 'memberships', 'setMemberships', at('Memberships')],
     ['IoIDStore', 'feeReceiver', 'changeFeeReceiver', holder(deployer, network.feeReceiver)],
     ['IoIDStore', 'burnShare', 'setBurnShare', BigInt(network.burnShareBps)],
   ] as const

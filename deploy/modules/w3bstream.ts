@@ -14,7 +14,9 @@ export async function deployW3bstream(deployer: Deployer, network: Network, loca
     at('ProgramRegistry'),
   ])
   await deployer.proxy('ProverStore', 'ProverStore', init, [at('IoIDRegistry')])
-  await deployer.proxy('TaskManager', 'TaskManager', init, [at('ProjectStore'), at('ProverStore'), at('IoID'), at('DataKeyRegistry')])
+  await deployer.proxy('TaskManager', 'TaskManager', init, [
+    ...[at('ProjectStore'), at('ProverStore'), at('IoID'), at('DataKeyRegistry'), at('Memberships')],
+  ])
   await deployer.create('TaskEscrow', 'TaskEscrow', [at('TaskManager'), at('Project')])
   await deployer.proxy('Router', 'Router', init, [
     at('TaskManager'),

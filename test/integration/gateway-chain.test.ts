@@ -30,10 +30,13 @@ describe("gateway's view of a chain that forks", function () {
     const policy = { confirmations: 0, pollMs: 20, reorgDepth: 8, timeoutMs: 500 }
     const identity = await readGenesis(anvil.rpcUrl)
     const chain = await connectChain({ rpcUrl: one.url, otherRpcUrls: [two.url], ...identity, ...policy })
-    const [ioIDRegistry, ioID, dataKeyRegistry] = [suite.registry, suite.ioID, suite.dataKeys].map(({ address }) => address as Address)
+    const [ioIDRegistry, ioID, dataKeyRegistry, memberships] = [suite.registry, suite.ioID, suite.dataKeys, suite.memberships].map(
+      ({ address }) => address as Address,
+    )
     view = createChainView(chain, {
       ioIDRegistry: ioIDRegistry!,
       ioID: ioID!,
+      memberships: memberships!,
       dataKeyRegistry: dataKeyRegistry!,
       projectStore: zeroAddress,
     })
@@ -80,7 +83,7 @@ describe("gateway's view of a chain that forks", function () {
     await view.follow()
     await one.die()
     // The second one has not got the block of the registration yet.
-    two.lie = ({ method }, answer) => (method === 'eth_call' ? { ...answer, result: `0x${'0'.repeat(64)}` } : undefined)
+    two.lie = ({ method }, answer) => (method === 'eth_call' ? { ...answer, result: `0x${'0'.repeat(128)}` } : undefined)
     expect(await statusOf(device)).to.equal('unknown')
     two.lie = null
     await view.follow()

@@ -109,9 +109,9 @@ describe('gateway', function () {
     it('of a removed device, of another project, and by a retired key are refused', async () => {
       chain.devices.set(device.publicKeys.device, { status: 'removed' })
       expect(await send(readingAt(device, 0))).to.equal('REMOVED')
-      chain.devices.set(device.publicKeys.device, { status: 'live', project: 9n, signer: device.publicKeys.signer })
+      chain.devices.set(device.publicKeys.device, { status: 'live', projects: [9n], signer: device.publicKeys.signer })
       expect(await send(readingAt(device, 0))).to.equal('WRONG_PROJECT')
-      chain.devices.set(device.publicKeys.device, { status: 'live', project, signer: other.publicKeys.signer })
+      chain.devices.set(device.publicKeys.device, { status: 'live', projects: [project], signer: other.publicKeys.signer })
       chain.retired.add(device.publicKeys.signer)
       expect(await send(readingAt(device, 0))).to.equal('RETIRED_KEY')
     })
@@ -120,7 +120,7 @@ describe('gateway', function () {
       expect(await send(readingAt(device, 0))).to.equal('accepted')
       const { device: id, signer } = device.publicKeys
       const rotated = createDeviceSigner({ keys: keysOf('new key of one'), device: id, project, chainId, ...contracts })
-      chain.devices.set(id, { status: 'live', project, signer: rotated.publicKeys.signer })
+      chain.devices.set(id, { status: 'live', projects: [9n, project], signer: rotated.publicKeys.signer })
       chain.retired.add(signer)
       expect(await send(readingAt(device, 1))).to.equal('RETIRED_KEY')
       expect(await send(readingAt(rotated, 1))).to.equal('accepted')

@@ -178,6 +178,50 @@ contract MarketOnIdentity is IdentityFixture {
         assertEq(token.balanceOf(projectOwner), 1);
     }
 
+    /// @dev One device, two projects, one data key: each pays for the windows that were signed for it, into the same wallet.
+    function test_AMemberIsPaidByEachProjectForItsOwnWindows() public {
+        (uint256 home, uint256 homeKey) = (projectId, _commitmentAt(0));
+        uint256 second = _openProject();
+        projectId = second;
+        _expectRefused(0, Refusal.DeviceNotLive);
+        _join();
+        // The key of the first project is none here until it is bound here.
+        _expectRefused(0, Refusal.NoDataKey);
+        assertEq(_keyIn(second), 0);
+        _bindKey(1, 0);
+        uint256 secondKey = _commitmentAt(0);
+        assertTrue(secondKey != homeKey);
+        assertEq(_keyIn(second), secondKey);
+        assertEq(_keyIn(home), homeKey);
+
+        // What was proven for one project never settles in the other, whatever of it is changed.
+        bytes32 there = _assign(0);
+        _expectBadProof(0, homeKey);
+        projectId = home;
+        assertTrue(_assign(0) != there);
+        _expectBadProof(0, secondKey);
+        _refusedIn(second, there, homeKey);
+
+        _route(0, homeKey);
+        assertEq(uint256(tasks.stateOf(there)), uint256(TaskState.Assigned));
+        assertEq(token.balanceOf(ioID.walletOf(id)), 64 * READING_PRICE);
+        projectId = second;
+        _route(0, secondKey);
+        assertEq(token.balanceOf(ioID.walletOf(id)), 128 * READING_PRICE);
+        uint256 left = FUNDS - 64 * READING_PRICE - PROVER_FEE - SEQUENCER_FEE;
+        assertEq(escrow.balanceOf(address(token), home), left);
+        assertEq(escrow.balanceOf(address(token), second), left);
+
+        // Who quit gets no new task; what ran is paid.
+        _assign(1);
+        vm.prank(owner);
+        memberships.quit(second, device);
+        _expectRefused(2, Refusal.DeviceNotLive);
+        assertEq(_keyIn(second), 0);
+        _route(1, secondKey);
+        assertEq(token.balanceOf(ioID.walletOf(id)), 192 * READING_PRICE);
+    }
+
     /// @dev Attack 5: a prover's device key was rotated because it leaked.
     function test_Attack5_ARotatedProverKeyLeadsNoFeeAstray() public {
         _assign(0);
@@ -219,7 +263,15 @@ contract MarketOnIdentity is IdentityFixture {
         );
         tasks = TaskManager(
             _proxy(
-                address(new TaskManager(address(projects), address(provers), address(ioID), address(dataKeys))),
+                address(
+                    new TaskManager(
+                        address(projects),
+                        address(provers),
+                        address(ioID),
+                        address(dataKeys),
+                        address(memberships)
+                    )
+                ),
                 abi.encodeCall(TaskManager.initialize, (authority))
             )
         );
@@ -248,6 +300,40 @@ contract MarketOnIdentity is IdentityFixture {
         terms.clock = ClockKind.Wall;
         terms.taskSeconds = 600;
         terms.maxSkew = 60;
+    }
+
+    /// @dev A second project with the same terms and funds, open to members.
+    function _openProject() private returns (uint256 second) {
+        (second, ) = newProject("weather", 0, 1);
+        vm.startPrank(projectOwner);
+        projects.bind(second);
+        projects.setCoordinator(second, COORDINATOR, true);
+        projects.publishTerms(second, _terms());
+        memberships.setOpen(second, true);
+        vm.stopPrank();
+        token.mint(address(this), FUNDS);
+        token.approve(address(escrow), FUNDS);
+        escrow.deposit(second, address(token), FUNDS);
+    }
+
+    function _join() private {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(KEY, memberships.joinHash(projectId, device, block.timestamp));
+        vm.prank(owner);
+        memberships.join(projectId, device, block.timestamp, abi.encodePacked(r, s, v), "");
+    }
+
+    function _keyIn(uint256 project_) private view returns (uint256 commitment) {
+        (, commitment) = dataKeys.keyAt(project_, device, 0);
+    }
+
+    /// @dev The good proof of window 0 of this project, brought to another one, under its own task id and under the other's.
+    function _refusedIn(uint256 other, bytes32 task, uint256 commitment) private {
+        (bytes32[] memory ids, bytes memory data) = _proven(0, commitment);
+        vm.expectRevert();
+        router.route(prover, other, ids, data);
+        ids[0] = task;
+        vm.expectRevert();
+        router.route(prover, other, ids, data);
     }
 
     /// @dev Binds the data key of `secret`, with the owner as caller.

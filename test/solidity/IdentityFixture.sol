@@ -2,13 +2,16 @@
 pragma solidity ^0.8.28;
 
 import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManager.sol";
+import {ERC2771Forwarder} from "@openzeppelin/contracts/metatx/ERC2771Forwarder.sol";
 import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import {Burner} from "../../contracts/identity/Burner.sol";
 import {DataKeyRegistry} from "../../contracts/identity/DataKeyRegistry.sol";
 import {DeviceNFT} from "../../contracts/identity/DeviceNFT.sol";
 import {IoID} from "../../contracts/identity/IoID.sol";
+import {IoIDRecovery} from "../../contracts/identity/IoIDRecovery.sol";
 import {IoIDRegistry} from "../../contracts/identity/IoIDRegistry.sol";
 import {IoIDStore} from "../../contracts/identity/IoIDStore.sol";
+import {Memberships} from "../../contracts/identity/Memberships.sol";
 import {Project} from "../../contracts/identity/Project.sol";
 import {ProjectRegistry} from "../../contracts/identity/ProjectRegistry.sol";
 import {IIoIDRegistry} from "../../contracts/interfaces/identity/IIoIDRegistry.sol";
@@ -28,6 +31,9 @@ abstract contract IdentityFixture is Test {
     IoID internal ioID;
     IoIDRegistry internal registry;
     DataKeyRegistry internal dataKeys;
+    Memberships internal memberships;
+    IoIDRecovery internal recovery;
+    ERC2771Forwarder internal forwarder;
     DeviceNFT internal deviceNFT;
     address internal walletProxy;
 
@@ -69,17 +75,27 @@ abstract contract IdentityFixture is Test {
                 abi.encodeCall(IoID.initialize, (address(this), Canonical.REGISTRY, walletProxy, "ioID", "ioID"))
             )
         );
+        forwarder = new ERC2771Forwarder("TrellisForwarder");
         registry = IoIDRegistry(
             _proxy(
-                address(new IoIDRegistry(authority, address(ioID), true)),
+                address(new IoIDRegistry(authority, address(ioID), true, address(forwarder))),
                 abi.encodeCall(IoIDRegistry.initialize, (address(store), address(ioID)))
             )
         );
         ioID.setMinter(address(registry));
         store.setIoIDRegistry(address(registry));
+        memberships = Memberships(
+            _proxy(
+                address(new Memberships(authority, address(registry), address(project))),
+                abi.encodeCall(Memberships.initialize, ())
+            )
+        );
+        registry.setMemberships(address(memberships));
+        store.setMemberships(address(memberships));
+        recovery = new IoIDRecovery(address(ioID));
         dataKeys = DataKeyRegistry(
             _proxy(
-                address(new DataKeyRegistry(authority, address(registry))),
+                address(new DataKeyRegistry(authority, address(registry), address(memberships))),
                 abi.encodeCall(DataKeyRegistry.initialize, ())
             )
         );

@@ -141,7 +141,7 @@ async function registerDevices(
         signature: first.registration!.typed.signature,
       })
     }
-    if (await owner.hasDataKey(device)) continue
+    if (await owner.hasDataKey(project, device)) continue
     // The binding names the ioID's token id. It was foretold; somebody else's registration in between needs a new signature.
     const tokenId = await owner.tokenIdOf(device)
     const offer = tokenId === firstToken + BigInt(i) ? first : await ask(i, tokenId)

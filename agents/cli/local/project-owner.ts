@@ -141,7 +141,7 @@ export class ProjectOwner {
   async bindDataKey(project: bigint, device: Address, offer: DataKeyOffer): Promise<void> {
     await this.ensure(
       `data key of ${device}`,
-      () => this.hasDataKey(device, offer.fromWindow),
+      () => this.hasDataKey(project, device, offer.fromWindow),
       true,
       () =>
         this.write('DataKeyRegistry', 'bind', [
@@ -166,8 +166,8 @@ export class ProjectOwner {
     return this.read<bigint>('IoID', 'tokenIdOf', [device])
   }
 
-  async hasDataKey(device: Address, window = 0): Promise<boolean> {
-    return (await this.read<readonly [unknown, bigint]>('DataKeyRegistry', 'keyAt', [device, window]))[1] !== 0n
+  async hasDataKey(project: bigint, device: Address, window = 0): Promise<boolean> {
+    return (await this.read<readonly [unknown, bigint]>('DataKeyRegistry', 'keyAt', [project, device, window]))[1] !== 0n
   }
 
   walletOf(device: Address): Promise<Address> {

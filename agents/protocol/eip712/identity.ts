@@ -28,6 +28,22 @@ export const dataKeyRegistryDomain = (chainId: number, verifyingContract: Addres
   verifyingContract,
 })
 
+/** Domain of Memberships. */
+export const membershipsDomain = (chainId: number, verifyingContract: Address): IdentityDomain => ({
+  name: 'Memberships',
+  version: '1',
+  chainId,
+  verifyingContract,
+})
+
+/** Domain of the ERC-2771 forwarder that IoIDRegistry trusts. */
+export const forwarderDomain = (chainId: number, verifyingContract: Address): IdentityDomain => ({
+  name: 'TrellisForwarder',
+  version: '1',
+  chainId,
+  verifyingContract,
+})
+
 /** Domain of a device's wallet (ERC-1271): `verifyingContract` is the account. */
 export const deviceAccountDomain = (chainId: number, verifyingContract: Address): IdentityDomain => ({
   name: 'DeviceAccount',
@@ -53,6 +69,9 @@ export const registerTypes = {
   ],
 } as const
 
+/** `registerBatch`: signed by the user unless he or his relayer calls; `registrations` is keccak256 of the `Register` struct hashes. */
+export const registerBatchTypes = { RegisterBatch: [field('registrations', 'bytes32'), field('deadline', 'uint256')] } as const
+
 /** `update`: signed by the device's key, and by the owner unless he or his relayer calls; so are `migrate` and `remove`. */
 export const updateTypes = {
   Update: [
@@ -75,6 +94,30 @@ export const removeTypes = {
 /** `rotate`: signed by the new key, and by the owner unless he or his relayer calls. */
 export const rotateTypes = {
   Rotate: [field('device', 'address'), field('newSigner', 'address'), field('nonce', 'uint256'), field('deadline', 'uint256')],
+} as const
+
+/** `Memberships.join`: signed by the device's key, and by the owner unless he or his relayer calls. */
+export const joinTypes = {
+  Join: [
+    field('projectId', 'uint256'),
+    field('device', 'address'),
+    field('tokenId', 'uint256'),
+    field('nonce', 'uint256'),
+    field('deadline', 'uint256'),
+  ],
+} as const
+
+/** What an owner signs for the ERC-2771 forwarder, whose domain is `forwarderDomain`. */
+export const forwardRequestTypes = {
+  ForwardRequest: [
+    field('from', 'address'),
+    field('to', 'address'),
+    field('value', 'uint256'),
+    field('gas', 'uint256'),
+    field('nonce', 'uint256'),
+    field('deadline', 'uint48'),
+    field('data', 'bytes'),
+  ],
 } as const
 
 /** `DataKeyRegistry.bind`: signed by the device's key. The data key signs beside it (agents/crypto/schnorr.ts). */

@@ -498,6 +498,7 @@ export const dataKeyRegistryAbi = [
     inputs: [
       { name: 'authority_', type: 'address' },
       { name: 'registry_', type: 'address' },
+      { name: 'memberships_', type: 'address' },
     ],
     stateMutability: 'nonpayable',
     type: 'constructor',
@@ -696,6 +697,7 @@ export const dataKeyRegistryAbi = [
   { inputs: [], name: 'isConsumingScheduledOp', outputs: [{ name: '', type: 'bytes4' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [
+      { name: 'projectId', type: 'uint256' },
       { name: 'device', type: 'address' },
       { name: 'window', type: 'uint32' },
     ],
@@ -1160,6 +1162,152 @@ export const deviceNFTAbi = [
     name: 'transferOwnership',
     outputs: [],
     stateMutability: 'nonpayable',
+    type: 'function',
+  },
+] as const
+
+export const eRC2771ForwarderAbi = [
+  { inputs: [{ name: 'name', type: 'string' }], stateMutability: 'nonpayable', type: 'constructor' },
+  { inputs: [{ name: 'deadline', type: 'uint48' }], name: 'ERC2771ForwarderExpiredRequest', type: 'error' },
+  {
+    inputs: [
+      { name: 'signer', type: 'address' },
+      { name: 'from', type: 'address' },
+    ],
+    name: 'ERC2771ForwarderInvalidSigner',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'requestedValue', type: 'uint256' },
+      { name: 'msgValue', type: 'uint256' },
+    ],
+    name: 'ERC2771ForwarderMismatchedValue',
+    type: 'error',
+  },
+  { inputs: [], name: 'ERC2771ForwarderNoRefundReceiver', type: 'error' },
+  {
+    inputs: [
+      { name: 'target', type: 'address' },
+      { name: 'forwarder', type: 'address' },
+    ],
+    name: 'ERC2771UntrustfulTarget',
+    type: 'error',
+  },
+  { inputs: [], name: 'FailedCall', type: 'error' },
+  {
+    inputs: [
+      { name: 'balance', type: 'uint256' },
+      { name: 'needed', type: 'uint256' },
+    ],
+    name: 'InsufficientBalance',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'account', type: 'address' },
+      { name: 'currentNonce', type: 'uint256' },
+    ],
+    name: 'InvalidAccountNonce',
+    type: 'error',
+  },
+  { inputs: [], name: 'InvalidShortString', type: 'error' },
+  { inputs: [{ name: 'str', type: 'string' }], name: 'StringTooLong', type: 'error' },
+  { anonymous: false, inputs: [], name: 'EIP712DomainChanged', type: 'event' },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: 'signer', type: 'address' },
+      { indexed: false, name: 'nonce', type: 'uint256' },
+      { indexed: false, name: 'success', type: 'bool' },
+    ],
+    name: 'ExecutedForwardRequest',
+    type: 'event',
+  },
+  {
+    inputs: [],
+    name: 'eip712Domain',
+    outputs: [
+      { name: 'fields', type: 'bytes1' },
+      { name: 'name', type: 'string' },
+      { name: 'version', type: 'string' },
+      { name: 'chainId', type: 'uint256' },
+      { name: 'verifyingContract', type: 'address' },
+      { name: 'salt', type: 'bytes32' },
+      { name: 'extensions', type: 'uint256[]' },
+    ],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  {
+    inputs: [
+      {
+        components: [
+          { name: 'from', type: 'address' },
+          { name: 'to', type: 'address' },
+          { name: 'value', type: 'uint256' },
+          { name: 'gas', type: 'uint256' },
+          { name: 'deadline', type: 'uint48' },
+          { name: 'data', type: 'bytes' },
+          { name: 'signature', type: 'bytes' },
+        ],
+        name: 'request',
+        type: 'tuple',
+      },
+    ],
+    name: 'execute',
+    outputs: [],
+    stateMutability: 'payable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      {
+        components: [
+          { name: 'from', type: 'address' },
+          { name: 'to', type: 'address' },
+          { name: 'value', type: 'uint256' },
+          { name: 'gas', type: 'uint256' },
+          { name: 'deadline', type: 'uint48' },
+          { name: 'data', type: 'bytes' },
+          { name: 'signature', type: 'bytes' },
+        ],
+        name: 'requests',
+        type: 'tuple[]',
+      },
+      { name: 'refundReceiver', type: 'address' },
+    ],
+    name: 'executeBatch',
+    outputs: [],
+    stateMutability: 'payable',
+    type: 'function',
+  },
+  {
+    inputs: [{ name: 'owner', type: 'address' }],
+    name: 'nonces',
+    outputs: [{ name: '', type: 'uint256' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  {
+    inputs: [
+      {
+        components: [
+          { name: 'from', type: 'address' },
+          { name: 'to', type: 'address' },
+          { name: 'value', type: 'uint256' },
+          { name: 'gas', type: 'uint256' },
+          { name: 'deadline', type: 'uint48' },
+          { name: 'data', type: 'bytes' },
+          { name: 'signature', type: 'bytes' },
+        ],
+        name: 'request',
+        type: 'tuple',
+      },
+    ],
+    name: 'verify',
+    outputs: [{ name: '', type: 'bool' }],
+    stateMutability: 'view',
     type: 'function',
   },
 ] as const
@@ -1737,12 +1885,167 @@ export const ioIDAbi = [
   { inputs: [], name: 'walletRegistry', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
 ] as const
 
+export const ioIDRecoveryAbi = [
+  { inputs: [{ name: 'ioID_', type: 'address' }], stateMutability: 'nonpayable', type: 'constructor' },
+  {
+    inputs: [
+      { name: 'delay', type: 'uint32' },
+      { name: 'least', type: 'uint32' },
+      { name: 'most', type: 'uint32' },
+    ],
+    name: 'IoIDRecovery_BadDelay',
+    type: 'error',
+  },
+  { inputs: [{ name: 'to', type: 'address' }], name: 'IoIDRecovery_BadReceiver', type: 'error' },
+  {
+    inputs: [
+      { name: 'size', type: 'uint256' },
+      { name: 'most', type: 'uint256' },
+    ],
+    name: 'IoIDRecovery_BadSize',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'expiresAt', type: 'uint64' },
+      { name: 'time', type: 'uint256' },
+    ],
+    name: 'IoIDRecovery_Expired',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'from', type: 'address' },
+      { name: 'caller', type: 'address' },
+    ],
+    name: 'IoIDRecovery_NotGuardian',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'id', type: 'uint256' },
+      { name: 'from', type: 'address' },
+    ],
+    name: 'IoIDRecovery_NotOwned',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'from', type: 'address' },
+      { name: 'caller', type: 'address' },
+    ],
+    name: 'IoIDRecovery_NotOwner',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'ripeAt', type: 'uint64' },
+      { name: 'time', type: 'uint256' },
+    ],
+    name: 'IoIDRecovery_NotRipe',
+    type: 'error',
+  },
+  { inputs: [{ name: 'from', type: 'address' }], name: 'IoIDRecovery_NothingRuns', type: 'error' },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: 'owner', type: 'address' },
+      { indexed: true, name: 'guardian', type: 'address' },
+      { indexed: false, name: 'delay', type: 'uint32' },
+    ],
+    name: 'PolicySet',
+    type: 'event',
+  },
+  { anonymous: false, inputs: [{ indexed: true, name: 'from', type: 'address' }], name: 'RecoveryCancelled', type: 'event' },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: 'from', type: 'address' },
+      { indexed: true, name: 'to', type: 'address' },
+      { indexed: false, name: 'moved', type: 'uint256' },
+    ],
+    name: 'RecoveryFinished',
+    type: 'event',
+  },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: 'from', type: 'address' },
+      { indexed: true, name: 'to', type: 'address' },
+      { indexed: true, name: 'guardian', type: 'address' },
+      { indexed: false, name: 'ids', type: 'uint256[]' },
+      { indexed: false, name: 'ripeAt', type: 'uint64' },
+      { indexed: false, name: 'expiresAt', type: 'uint64' },
+    ],
+    name: 'RecoveryStarted',
+    type: 'event',
+  },
+  { inputs: [{ name: 'from', type: 'address' }], name: 'cancel', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [{ name: 'from', type: 'address' }], name: 'finish', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [], name: 'ioID', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [{ name: 'owner', type: 'address' }],
+    name: 'policyOf',
+    outputs: [
+      {
+        components: [
+          { name: 'guardian', type: 'address' },
+          { name: 'delay', type: 'uint32' },
+        ],
+        name: '',
+        type: 'tuple',
+      },
+    ],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  {
+    inputs: [{ name: 'from', type: 'address' }],
+    name: 'requestOf',
+    outputs: [
+      {
+        components: [
+          { name: 'to', type: 'address' },
+          { name: 'ripeAt', type: 'uint64' },
+          { name: 'ids', type: 'uint256[]' },
+        ],
+        name: '',
+        type: 'tuple',
+      },
+    ],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'guardian', type: 'address' },
+      { name: 'delay', type: 'uint32' },
+    ],
+    name: 'setPolicy',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'ids', type: 'uint256[]' },
+      { name: 'from', type: 'address' },
+      { name: 'to', type: 'address' },
+    ],
+    name: 'start',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+] as const
+
 export const ioIDRegistryAbi = [
   {
     inputs: [
       { name: 'authority_', type: 'address' },
       { name: 'ioID_', type: 'address' },
       { name: 'legacyPermits_', type: 'bool' },
+      { name: 'forwarder_', type: 'address' },
     ],
     stateMutability: 'nonpayable',
     type: 'constructor',
@@ -1764,6 +2067,15 @@ export const ioIDRegistryAbi = [
   { inputs: [], name: 'InvalidInitialization', type: 'error' },
   {
     inputs: [
+      { name: 'registrations', type: 'uint256' },
+      { name: 'signatures', type: 'uint256' },
+      { name: 'most', type: 'uint256' },
+    ],
+    name: 'IoIDRegistry_BatchSize',
+    type: 'error',
+  },
+  {
+    inputs: [
       { name: 'deadline', type: 'uint256' },
       { name: 'time', type: 'uint256' },
     ],
@@ -1779,6 +2091,7 @@ export const ioIDRegistryAbi = [
     type: 'error',
   },
   { inputs: [], name: 'IoIDRegistry_LegacyClosed', type: 'error' },
+  { inputs: [{ name: 'memberships', type: 'address' }], name: 'IoIDRegistry_MembershipsSet', type: 'error' },
   {
     inputs: [
       { name: 'user', type: 'address' },
@@ -1787,7 +2100,16 @@ export const ioIDRegistryAbi = [
     name: 'IoIDRegistry_NoConsent',
     type: 'error',
   },
+  { inputs: [{ name: 'caller', type: 'address' }], name: 'IoIDRegistry_NotMemberships', type: 'error' },
   { inputs: [{ name: 'ioID', type: 'address' }], name: 'IoIDRegistry_OtherIoID', type: 'error' },
+  {
+    inputs: [
+      { name: 'index', type: 'uint256' },
+      { name: 'user', type: 'address' },
+    ],
+    name: 'IoIDRegistry_OtherUser',
+    type: 'error',
+  },
   { inputs: [{ name: 'length', type: 'uint256' }], name: 'IoIDRegistry_UriTooLong', type: 'error' },
   { inputs: [], name: 'IoIDRegistry_ZeroAddress', type: 'error' },
   { inputs: [], name: 'NotInitializing', type: 'error' },
@@ -1836,6 +2158,7 @@ export const ioIDRegistryAbi = [
     type: 'event',
   },
   { anonymous: false, inputs: [{ indexed: true, name: 'store', type: 'address' }], name: 'SetIoIdStore', type: 'event' },
+  { anonymous: false, inputs: [{ indexed: true, name: 'memberships', type: 'address' }], name: 'SetMemberships', type: 'event' },
   {
     anonymous: false,
     inputs: [
@@ -1936,7 +2259,25 @@ export const ioIDRegistryAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  {
+    inputs: [{ name: 'forwarder', type: 'address' }],
+    name: 'isTrustedForwarder',
+    outputs: [{ name: '', type: 'bool' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
   { inputs: [], name: 'legacyPermits', outputs: [{ name: '', type: 'bool' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [
+      { name: 'device', type: 'address' },
+      { name: 'member', type: 'bool' },
+    ],
+    name: 'markMember',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  { inputs: [], name: 'memberships', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [
       { name: 'device', type: 'address' },
@@ -2039,6 +2380,29 @@ export const ioIDRegistryAbi = [
   },
   {
     inputs: [
+      {
+        components: [
+          { name: 'deviceContract', type: 'address' },
+          { name: 'tokenId', type: 'uint256' },
+          { name: 'user', type: 'address' },
+          { name: 'device', type: 'address' },
+          { name: 'hash', type: 'bytes32' },
+          { name: 'uri', type: 'string' },
+        ],
+        name: 'registrations',
+        type: 'tuple[]',
+      },
+      { name: 'deadline', type: 'uint256' },
+      { name: 'deviceSignatures', type: 'bytes[]' },
+      { name: 'userSignature', type: 'bytes' },
+    ],
+    name: 'registerBatch',
+    outputs: [],
+    stateMutability: 'payable',
+    type: 'function',
+  },
+  {
+    inputs: [
       { name: 'deviceContract', type: 'address' },
       { name: 'tokenId', type: 'uint256' },
     ],
@@ -2093,6 +2457,13 @@ export const ioIDRegistryAbi = [
   },
   { inputs: [{ name: 'ioIDStore_', type: 'address' }], name: 'setIoIDStore', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   {
+    inputs: [{ name: 'memberships_', type: 'address' }],
+    name: 'setMemberships',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
     inputs: [
       { name: 'relayer', type: 'address' },
       { name: 'allowed', type: 'bool' },
@@ -2109,6 +2480,7 @@ export const ioIDRegistryAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  { inputs: [], name: 'trustedForwarder', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [
       { name: 'device', type: 'address' },
@@ -2484,6 +2856,303 @@ export const ioIDStoreAbi = [
   },
 ] as const
 
+export const membershipsAbi = [
+  {
+    inputs: [
+      { name: 'authority_', type: 'address' },
+      { name: 'registry_', type: 'address' },
+      { name: 'project_', type: 'address' },
+    ],
+    stateMutability: 'nonpayable',
+    type: 'constructor',
+  },
+  { inputs: [{ name: 'authority', type: 'address' }], name: 'AccessManagedInvalidAuthority', type: 'error' },
+  {
+    inputs: [
+      { name: 'caller', type: 'address' },
+      { name: 'delay', type: 'uint32' },
+    ],
+    name: 'AccessManagedRequiredDelay',
+    type: 'error',
+  },
+  { inputs: [{ name: 'caller', type: 'address' }], name: 'AccessManagedUnauthorized', type: 'error' },
+  { inputs: [{ name: 'target', type: 'address' }], name: 'AddressEmptyCode', type: 'error' },
+  { inputs: [{ name: 'implementation', type: 'address' }], name: 'ERC1967InvalidImplementation', type: 'error' },
+  { inputs: [], name: 'ERC1967NonPayable', type: 'error' },
+  { inputs: [], name: 'FailedCall', type: 'error' },
+  { inputs: [], name: 'InvalidInitialization', type: 'error' },
+  { inputs: [{ name: 'id', type: 'uint256' }], name: 'LaneList_Full', type: 'error' },
+  {
+    inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'device', type: 'address' },
+    ],
+    name: 'Memberships_AlreadyMember',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'device', type: 'address' },
+      { name: 'signer', type: 'address' },
+    ],
+    name: 'Memberships_BadDeviceSignature',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'deadline', type: 'uint256' },
+      { name: 'time', type: 'uint256' },
+    ],
+    name: 'Memberships_Expired',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'owner', type: 'address' },
+      { name: 'caller', type: 'address' },
+    ],
+    name: 'Memberships_NoConsent',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'device', type: 'address' },
+    ],
+    name: 'Memberships_NotAdmitted',
+    type: 'error',
+  },
+  { inputs: [{ name: 'caller', type: 'address' }], name: 'Memberships_NotAllowed', type: 'error' },
+  {
+    inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'start', type: 'address' },
+    ],
+    name: 'Memberships_NotListed',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'device', type: 'address' },
+    ],
+    name: 'Memberships_NotMember',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'device', type: 'address' },
+      { name: 'most', type: 'uint256' },
+    ],
+    name: 'Memberships_TooMany',
+    type: 'error',
+  },
+  { inputs: [{ name: 'device', type: 'address' }], name: 'Memberships_UnknownDevice', type: 'error' },
+  { inputs: [], name: 'NotInitializing', type: 'error' },
+  { inputs: [], name: 'UUPSUnauthorizedCallContext', type: 'error' },
+  { inputs: [{ name: 'slot', type: 'bytes32' }], name: 'UUPSUnsupportedProxiableUUID', type: 'error' },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: 'projectId', type: 'uint256' },
+      { indexed: true, name: 'device', type: 'address' },
+      { indexed: true, name: 'tokenId', type: 'uint256' },
+    ],
+    name: 'Admitted',
+    type: 'event',
+  },
+  { anonymous: false, inputs: [{ indexed: false, name: 'authority', type: 'address' }], name: 'AuthorityUpdated', type: 'event' },
+  { anonymous: false, inputs: [{ indexed: false, name: 'version', type: 'uint64' }], name: 'Initialized', type: 'event' },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: 'projectId', type: 'uint256' },
+      { indexed: true, name: 'device', type: 'address' },
+      { indexed: true, name: 'tokenId', type: 'uint256' },
+    ],
+    name: 'Joined',
+    type: 'event',
+  },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: 'projectId', type: 'uint256' },
+      { indexed: true, name: 'device', type: 'address' },
+      { indexed: true, name: 'tokenId', type: 'uint256' },
+    ],
+    name: 'Left',
+    type: 'event',
+  },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: 'projectId', type: 'uint256' },
+      { indexed: false, name: 'open', type: 'bool' },
+    ],
+    name: 'SetOpen',
+    type: 'event',
+  },
+  { anonymous: false, inputs: [{ indexed: true, name: 'implementation', type: 'address' }], name: 'Upgraded', type: 'event' },
+  { inputs: [], name: 'UPGRADE_INTERFACE_VERSION', outputs: [{ name: '', type: 'string' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'device', type: 'address' },
+    ],
+    name: 'admit',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  { inputs: [], name: 'authority', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [
+      { name: 'device', type: 'address' },
+      { name: 'tokenId', type: 'uint256' },
+    ],
+    name: 'end',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'device', type: 'address' },
+    ],
+    name: 'expel',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  { inputs: [], name: 'initialize', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  {
+    inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'device', type: 'address' },
+    ],
+    name: 'isAdmitted',
+    outputs: [{ name: '', type: 'bool' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  { inputs: [], name: 'isConsumingScheduledOp', outputs: [{ name: '', type: 'bytes4' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'device', type: 'address' },
+    ],
+    name: 'isMember',
+    outputs: [{ name: '', type: 'bool' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  {
+    inputs: [{ name: 'projectId', type: 'uint256' }],
+    name: 'isOpen',
+    outputs: [{ name: '', type: 'bool' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'device', type: 'address' },
+      { name: 'deadline', type: 'uint256' },
+      { name: 'deviceSignature', type: 'bytes' },
+      { name: 'ownerSignature', type: 'bytes' },
+    ],
+    name: 'join',
+    outputs: [],
+    stateMutability: 'payable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'device', type: 'address' },
+      { name: 'deadline', type: 'uint256' },
+    ],
+    name: 'joinHash',
+    outputs: [{ name: '', type: 'bytes32' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  {
+    inputs: [{ name: 'projectId', type: 'uint256' }],
+    name: 'memberCount',
+    outputs: [{ name: '', type: 'uint256' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'start', type: 'address' },
+      { name: 'pageSize', type: 'uint256' },
+    ],
+    name: 'members',
+    outputs: [
+      { name: 'array', type: 'address[]' },
+      { name: 'next', type: 'address' },
+    ],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  {
+    inputs: [{ name: 'device', type: 'address' }],
+    name: 'nonces',
+    outputs: [{ name: '', type: 'uint256' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  {
+    inputs: [{ name: 'device', type: 'address' }],
+    name: 'projectsOf',
+    outputs: [{ name: 'projects', type: 'uint256[]' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  { inputs: [], name: 'proxiableUUID', outputs: [{ name: '', type: 'bytes32' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'device', type: 'address' },
+    ],
+    name: 'quit',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
+    inputs: [{ name: 'newAuthority', type: 'address' }],
+    name: 'setAuthority',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'open', type: 'bool' },
+    ],
+    name: 'setOpen',
+    outputs: [],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'newImplementation', type: 'address' },
+      { name: 'data', type: 'bytes' },
+    ],
+    name: 'upgradeToAndCall',
+    outputs: [],
+    stateMutability: 'payable',
+    type: 'function',
+  },
+] as const
+
 export const programRegistryAbi = [
   {
     inputs: [
@@ -2743,6 +3412,16 @@ export const projectAbi = [
     type: 'function',
   },
   { inputs: [], name: 'isConsumingScheduledOp', outputs: [{ name: '', type: 'bytes4' }], stateMutability: 'view', type: 'function' },
+  {
+    inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'account', type: 'address' },
+    ],
+    name: 'isOperator',
+    outputs: [{ name: '', type: 'bool' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
   {
     inputs: [
       { name: 'projectId', type: 'uint256' },
@@ -4354,6 +5033,7 @@ export const taskManagerAbi = [
       { name: 'proverStore_', type: 'address' },
       { name: 'ioID_', type: 'address' },
       { name: 'dataKeyRegistry_', type: 'address' },
+      { name: 'memberships_', type: 'address' },
     ],
     stateMutability: 'nonpayable',
     type: 'constructor',
@@ -4533,6 +5213,7 @@ export const taskManagerAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  { inputs: [], name: 'memberships', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [{ name: 'operator', type: 'address' }],
     name: 'operators',

@@ -36,7 +36,7 @@ interface IDataKeyRegistry {
     /// @notice The signatures came after their deadline.
     error DataKeyRegistry_Expired(uint256 deadline, uint256 time);
 
-    /// @notice The device is not a live device of the project.
+    /// @notice The device is not a live device of the project, nor a member.
     error DataKeyRegistry_UnknownDevice(uint256 projectId, address device);
 
     /// @notice The device signature is not by `signer`.
@@ -58,7 +58,7 @@ interface IDataKeyRegistry {
     error DataKeyRegistry_WindowNotLater(uint32 have, uint32 want);
 
     /// @notice Binds a data key. The ioID's owner or his relayer submits; both signatures bind all of it.
-    /// @param projectId  Project of the device.
+    /// @param projectId  A project of the device: of its registration, or of a membership.
     /// @param device  Identifier of the device.
     /// @param key  The data key A.
     /// @param eighth  A/8: a curve point with 8·eighth == A shows that A has prime order.
@@ -81,8 +81,12 @@ interface IDataKeyRegistry {
     /// @dev History of a token id: ask for the device's current one to be blind to removed ioIDs.
     function commitmentAt(uint256 projectId, uint256 tokenId, uint32 window) external view returns (uint256);
 
-    /// @notice Key and commitment of a window of a live device; zeros otherwise.
-    function keyAt(address device, uint32 window) external view returns (Point memory key, uint256 commitment);
+    /// @notice Key and commitment of a window of a live device in a project that it is of (`IMemberships.isMember`); zeros otherwise.
+    function keyAt(
+        uint256 projectId,
+        address device,
+        uint32 window
+    ) external view returns (Point memory key, uint256 commitment);
 
     /// @notice Identifier that a key belongs to; `keyHash` = keccak256(abi.encode(x, y)).
     function deviceOfKey(bytes32 keyHash) external view returns (address);

@@ -10,8 +10,8 @@ pragma solidity ^0.8.28;
 /// {name: "ioIDRegistry", version: "1"}); the types are above each overload. Legacy forms carry
 /// `Permit(address owner,uint256 nonce)`, which binds neither: they work for the owner himself (or his relayer), and
 /// those of update, migrate and remove only while `legacyPermits()` is on.
-/// Nonces are per identifier, survive removal and are shared by all actions.
-/// A device in time-locked recovery is an issue of its own; the record has room for it.
+/// Nonces are per identifier, survive removal and are shared by all actions. "Caller" is, behind the trusted ERC-2771 forwarder,
+/// who signed the request; an authority's calls are never taken from it. Recovery of a lost owner: IIoIDRecovery.
 interface IIoIDRegistry {
     /// @notice A registration, as a device and its owner sign it.
     /// @dev `Register(address deviceContract,uint256 tokenId,address user,address device,bytes32 hash,string uri,
@@ -46,6 +46,9 @@ interface IIoIDRegistry {
     /// @notice `relayer` may (or no longer may) act for `user`.
     event SetRelayer(address indexed user, address indexed relayer, bool allowed);
 
+    /// @notice The contract that keeps memberships was named.
+    event SetMemberships(address indexed memberships);
+
     /// @notice The signature came after its deadline.
     error IoIDRegistry_Expired(uint256 deadline, uint256 time);
 
@@ -66,6 +69,18 @@ interface IIoIDRegistry {
 
     /// @notice `initialize` names another ioID than the logic was built for.
     error IoIDRegistry_OtherIoID(address ioID);
+
+    /// @notice A batch has 1 to `most` registrations, and as many device signatures.
+    error IoIDRegistry_BatchSize(uint256 registrations, uint256 signatures, uint256 most);
+
+    /// @notice Registration `index` is for another user than the first.
+    error IoIDRegistry_OtherUser(uint256 index, address user);
+
+    /// @notice Only the contract that keeps memberships marks members.
+    error IoIDRegistry_NotMemberships(address caller);
+
+    /// @notice Memberships are kept by `memberships`, for ever.
+    error IoIDRegistry_MembershipsSet(address memberships);
 
     /// @notice v1's initializer; `ioID_` must be the one that the logic was built for.
     function initialize(address ioIDStore_, address ioID_) external;
@@ -104,6 +119,18 @@ interface IIoIDRegistry {
         Registration calldata registration,
         uint256 deadline,
         bytes calldata deviceSignature,
+        bytes calldata userSignature
+    ) external payable;
+
+    /// @notice Registers up to 64 devices of one user, all or none.
+    /// @dev Each device signs its own `Register`. The user is the caller, made the caller his relayer, or signs
+    /// `RegisterBatch(bytes32 registrations,uint256 deadline)`, `registrations` being keccak256 of the struct hashes of all
+    /// `Register`s one after the other. Value is shared evenly: devices of virtual and of hardware projects go in two batches.
+    /// A transaction may not use more than 16.78M gas (EIP-7825): about fifty at once.
+    function registerBatch(
+        Registration[] calldata registrations,
+        uint256 deadline,
+        bytes[] calldata deviceSignatures,
         bytes calldata userSignature
     ) external payable;
 
@@ -168,6 +195,22 @@ interface IIoIDRegistry {
 
     /// @notice Sets the store. Authority only.
     function setIoIDStore(address ioIDStore_) external;
+
+    /// @notice Names the contract that keeps memberships, once. Authority only.
+    /// Warning: it hears of the removal of a member and could refuse it; it is governed as this contract is.
+    function setMemberships(address memberships_) external;
+
+    /// @notice Marks that a device has memberships, which end with its removal. Memberships only.
+    function markMember(address device, bool member) external;
+
+    /// @notice The contract that keeps memberships.
+    function memberships() external view returns (address);
+
+    /// @notice Whether `forwarder` is believed who calls (ERC-2771).
+    function isTrustedForwarder(address forwarder) external view returns (bool);
+
+    /// @notice The ERC-2771 forwarder. Fixed in the logic.
+    function trustedForwarder() external view returns (address);
 
     /// @notice Current key of a device, 0 when it is not registered.
     function signerOf(address device) external view returns (address);

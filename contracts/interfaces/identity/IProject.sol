@@ -44,7 +44,7 @@ interface IProject is IERC721 {
     function setMetadata(uint256 projectId, string calldata name_, bytes calldata value) external;
 
     /// @notice Lets `operator` write metadata. Project owner only.
-    /// @dev Operators survive a transfer of the project, as in v1: a buyer checks them.
+    /// @dev A transfer of the project ends all of them (v1 kept them).
     function addOperator(uint256 projectId, address operator) external;
 
     /// @notice Ends what `addOperator` began. Project owner only.
@@ -64,6 +64,9 @@ interface IProject is IERC721 {
 
     /// @notice 0 hardware, 1 virtual. Never changes.
     function projectType(uint256 projectId) external view returns (uint8);
+
+    /// @notice Whether `account` may write the metadata of the project beside its owner.
+    function isOperator(uint256 projectId, address account) external view returns (bool);
 
     /// @notice A metadata entry, empty when never written.
     function metadata(uint256 projectId, string calldata name_) external view returns (bytes memory);

@@ -64,5 +64,5 @@ export async function registerInBulk(
   }
   await client.request({ method: 'evm_setAutomine' as never, params: [true] as never })
   for (const signer of [signers[0]!, signers.at(-1)!])
-    if (!(await owner.hasDataKey(signer.publicKeys.device))) throw new Error('devices were not registered in bulk')
+    if (!(await owner.hasDataKey(project, signer.publicKeys.device))) throw new Error('devices were not registered in bulk')
 }

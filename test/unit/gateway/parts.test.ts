@@ -17,7 +17,7 @@ import { createSignatureVerifier } from '../../../agents/gateway/signatures.ts'
 import { es256kSign } from '../../../agents/crypto/es256k.ts'
 import { ledgerFolder } from '../../../agents/kit/store.ts'
 import type { ChainClient } from '../../../agents/kit/chain.ts'
-import type { Address } from '../../../agents/protocol/ids.ts'
+import { type Address, projectId } from '../../../agents/protocol/ids.ts'
 import { contracts, deviceOf, keysOf, project, temporaryFolder } from './support.ts'
 
 describe('gateway/mqtt-guard', () => {
@@ -176,6 +176,7 @@ describe('gateway/chain-view', () => {
   const at = {
     ioIDRegistry: contracts.ioIDRegistry,
     ioID: address,
+    memberships: `0x${'ef'.repeat(20)}` as const,
     dataKeyRegistry: contracts.dataKeyRegistry,
     projectStore: contracts.projectStore,
   }
@@ -200,9 +201,10 @@ describe('gateway/chain-view', () => {
         state.calls += 1
         if (functionName === 'signerOf') return state.signer
         if (functionName === 'deviceProject') return project
+        if (functionName === 'projectsOf') return [99n]
         if (functionName === 'keyAt') {
-          if (state.signer !== address) return [{ x: 0n, y: 0n }, 0n]
-          return Number(args[1]) < state.rotatesAt ? [{ x: 1n, y: 2n }, 5n] : [{ x: 3n, y: 4n }, 6n]
+          if (state.signer !== address || args[0] !== project) return [{ x: 0n, y: 0n }, 0n]
+          return Number(args[2]) < state.rotatesAt ? [{ x: 1n, y: 2n }, 5n] : [{ x: 3n, y: 4n }, 6n]
         }
         if (functionName === 'termsVersion') return 0
         if (functionName === 'nonces') return state.removed ? 2n : 0n
@@ -216,11 +218,14 @@ describe('gateway/chain-view', () => {
   it('asks once, and again when an event names the device', async () => {
     const { state, view } = fake()
     await view.follow()
-    expect(await view.device(device)).to.deep.equal({ status: 'live', project, signer: address })
-    expect(await view.dataKey(device, 0)).to.deep.equal({ x: 1n, y: 2n })
+    expect(await view.device(device)).to.deep.equal({ status: 'live', projects: [project, 99n], signer: address })
+    expect(await view.dataKey(project, device, 0)).to.deep.equal({ x: 1n, y: 2n })
+    // A key of one project is none of another, in whatever order they are asked for.
+    expect(await view.dataKey(projectId(99n), device, 0)).to.equal(undefined)
+    expect(await view.dataKey(project, device, 0)).to.deep.equal({ x: 1n, y: 2n })
     const { calls } = state
     await view.device(device)
-    await view.dataKey(device, 0)
+    await view.dataKey(project, device, 0)
     expect(state.calls).to.equal(calls)
     state.signer = `0x${'cd'.repeat(20)}`
     state.head = 2
@@ -230,7 +235,7 @@ describe('gateway/chain-view', () => {
     state.logs = [{ topics: ['0x00', `0x${device.slice(2).padStart(64, '0')}`] }]
     await view.follow()
     expect(await view.device(device)).to.have.property('signer', state.signer)
-    expect(await view.dataKey(device, 0)).to.equal(undefined)
+    expect(await view.dataKey(project, device, 0)).to.equal(undefined)
   })
 
   it('asks once for the data key of all windows to come, and again where another key is announced', async () => {
@@ -240,12 +245,12 @@ describe('gateway/chain-view', () => {
       { x: 1n, y: 2n },
       { x: 3n, y: 4n },
     ]
-    expect(await view.dataKey(device, 7)).to.deep.equal(old)
+    expect(await view.dataKey(project, device, 7)).to.deep.equal(old)
     const { calls } = state
-    expect(await view.dataKey(device, 8)).to.deep.equal(old)
-    expect(await view.dataKey(device, 2 ** 32 - 1)).to.deep.equal(old)
+    expect(await view.dataKey(project, device, 8)).to.deep.equal(old)
+    expect(await view.dataKey(project, device, 2 ** 32 - 1)).to.deep.equal(old)
     expect(state.calls).to.equal(calls)
-    expect(await view.dataKey(device, 6)).to.deep.equal(old)
+    expect(await view.dataKey(project, device, 6)).to.deep.equal(old)
     expect(state.calls).to.be.greaterThan(calls)
 
     state.rotatesAt = 10
@@ -260,7 +265,7 @@ describe('gateway/chain-view', () => {
       [9, old],
       [10, fresh],
     ] as const)
-      expect(await view.dataKey(device, window)).to.deep.equal(key)
+      expect(await view.dataKey(project, device, window)).to.deep.equal(key)
   })
 
   it('forgets everything when blocks that it saw are gone, and checks that the chain is the same', async () => {

@@ -69,7 +69,7 @@ export class FakeChain implements ChainView {
 
   register(signer: DeviceSigner, of = project): void {
     const { device, signer: key, dataKey } = signer.publicKeys
-    this.devices.set(device, { status: 'live', project: of, signer: key })
+    this.devices.set(device, { status: 'live', projects: [of], signer: key })
     this.keys.set(device, dataKey)
   }
 
@@ -83,8 +83,8 @@ export class FakeChain implements ChainView {
     return this.devices.get(device) ?? { status: 'unknown' }
   }
 
-  async dataKey(device: DeviceId): Promise<Point | undefined> {
-    return this.keys.get(device)
+  async dataKey(of: bigint, device: DeviceId): Promise<Point | undefined> {
+    return of === project ? this.keys.get(device) : undefined
   }
 
   async isRetired(key: Address): Promise<boolean> {

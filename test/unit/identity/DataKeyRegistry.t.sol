@@ -50,7 +50,7 @@ contract DataKeyRegistryTest is IdentityFixture {
         assertEq(dataKeys.commitmentAt(projectId, id, 4), 0);
         assertEq(dataKeys.commitmentAt(projectId, id, 5), commitment);
         assertEq(dataKeys.commitmentAt(projectId, id, type(uint32).max), commitment);
-        (IDataKeyRegistry.Point memory key, uint256 found) = dataKeys.keyAt(device, 6);
+        (IDataKeyRegistry.Point memory key, uint256 found) = dataKeys.keyAt(projectId, device, 6);
         assertEq(found, commitment);
         assertEq(key.x, call.key.x);
         assertEq(key.y, call.key.y);
@@ -201,7 +201,7 @@ contract DataKeyRegistryTest is IdentityFixture {
         bytes memory signature = sign(KEY, removeHash(device, deadline));
         vm.prank(owner);
         registry.remove(device, deadline, signature, "");
-        (IDataKeyRegistry.Point memory key, uint256 commitment) = dataKeys.keyAt(device, 0);
+        (IDataKeyRegistry.Point memory key, uint256 commitment) = dataKeys.keyAt(projectId, device, 0);
         assertEq(key.x + key.y + commitment, 0);
         vm.expectRevert(
             abi.encodeWithSelector(IDataKeyRegistry.DataKeyRegistry_UnknownDevice.selector, projectId, device)

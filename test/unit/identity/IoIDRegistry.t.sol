@@ -259,7 +259,10 @@ contract IoIDRegistryTest is IdentityFixture {
 
         // And governance closes what cannot tell actions apart.
         (uint8 v, bytes32 r, bytes32 s) = permit(KEY, owner, device);
-        registry.upgradeToAndCall(address(new IoIDRegistry(address(manager), address(ioID), false)), "");
+        registry.upgradeToAndCall(
+            address(new IoIDRegistry(address(manager), address(ioID), false, address(forwarder))),
+            ""
+        );
         assertFalse(registry.legacyPermits());
         vm.startPrank(owner);
         vm.expectRevert(IIoIDRegistry.IoIDRegistry_LegacyClosed.selector);

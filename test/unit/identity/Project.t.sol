@@ -86,6 +86,36 @@ contract ProjectTest is IdentityFixture {
         project.setMetadata(projectId, "site", "three");
     }
 
+    function test_Transfer_EndsAllOperators() public {
+        vm.startPrank(projectOwner);
+        project.addOperator(projectId, mallory);
+        project.addOperator(projectId, address(0xC1));
+        assertTrue(project.isOperator(projectId, mallory));
+        project.transferFrom(projectOwner, owner, projectId);
+        vm.stopPrank();
+        assertFalse(project.isOperator(projectId, mallory));
+        assertFalse(project.isOperator(projectId, address(0xC1)));
+        vm.prank(mallory);
+        vm.expectRevert("invalid operator");
+        project.setMetadata(projectId, "site", "mine");
+
+        // The new owner names his own; the old ones do not come back with the project either.
+        vm.startPrank(owner);
+        vm.expectRevert("not operator");
+        project.removeOperator(projectId, mallory);
+        project.addOperator(projectId, address(0xC2));
+        project.transferFrom(owner, projectOwner, projectId);
+        vm.stopPrank();
+        assertFalse(project.isOperator(projectId, mallory));
+        assertFalse(project.isOperator(projectId, address(0xC2)));
+        vm.prank(projectOwner);
+        project.addOperator(projectId, mallory);
+        assertTrue(project.isOperator(projectId, mallory));
+        // Of one project only.
+        vm.prank(owner);
+        assertFalse(project.isOperator(projectRegistry.register("another"), mallory));
+    }
+
     function test_SetMinter_KeepsTheCount() public {
         project.setMinter(mallory);
         assertEq(project.minter(), mallory);

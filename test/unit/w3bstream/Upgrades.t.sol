@@ -58,7 +58,15 @@ contract UpgradesTest is Market {
             [
                 address(new ProjectStore(address(identity), address(programs))),
                 address(new ProverStore(address(identity))),
-                address(new TaskManager(address(projects), address(provers), address(identity), address(identity))),
+                address(
+                    new TaskManager(
+                        address(projects),
+                        address(provers),
+                        address(identity),
+                        address(identity),
+                        address(identity)
+                    )
+                ),
                 address(
                     new Router(
                         address(manager),
