@@ -176,7 +176,7 @@ export async function showDevice(state: string | undefined, name: string, option
   const dataKeys = { address: at('DataKeyRegistry'), abi: dataKeyRegistryAbi } as const
   const [balance, [, commitment]] = await Promise.all([
     client.getBalance({ address: live.wallet }),
-    client.readContract({ ...dataKeys, functionName: 'keyAt', args: [device, 0] }),
+    client.readContract({ ...dataKeys, functionName: 'keyAt', args: [live.project, device, 0] }),
   ])
   tell(options.json, {
     did: didOf(device),
