@@ -10,6 +10,7 @@ import {IERC721} from "@openzeppelin/contracts/token/ERC721/IERC721.sol";
 import {IERC721Enumerable} from "@openzeppelin/contracts/token/ERC721/extensions/IERC721Enumerable.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
+import {StorageSlot} from "@openzeppelin/contracts/utils/StorageSlot.sol";
 import {IIoID} from "../interfaces/identity/IIoID.sol";
 import {IERC6551Registry} from "../interfaces/wallet/IERC6551.sol";
 import {DeviceDid} from "../libraries/DeviceDid.sol";
@@ -29,6 +30,7 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
         /// @dev owner (160 bits) | project (32) | lane in the owner's list (32) | lane in the project's list (32).
         /// Project 0 marks a burned token; its owner stays: he commands the wallet.
         mapping(uint256 id => uint256) tokens;
+        /// @dev device (160 bits) | transfers so far << 160: a transfer writes here, where no slot is new.
         mapping(uint256 id => address) devices;
         mapping(address device => uint256 id) ids;
         mapping(address owner => LaneList.List) owned;
@@ -41,8 +43,6 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
     uint256 private constant U32 = type(uint32).max;
     uint256 private constant U48 = type(uint48).max;
     address private constant SENTINEL = address(1);
-    /// @dev How many wallets inside wallets a transfer looks through before it refuses.
-    uint256 private constant MAX_DEPTH = 8;
 
     address private immutable _initialAuthority;
     address private immutable _walletRegistry;
@@ -98,6 +98,8 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
             address(this),
             id
         );
+        // The address of the wallet was known before: what owns `owner_` may lie in it.
+        _refuseCycle(id, owner_);
         emit CreateIoID(owner_, id, wallet_, DeviceDid.toString(device));
     }
 
@@ -175,6 +177,15 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
     function formerOwnerOf(uint256 id) external view returns (address) {
         uint256 token = _storage().tokens[id];
         return (token >> 160) & U32 == 0 ? address(uint160(token)) : address(0);
+    }
+
+    /// @inheritdoc IIoID
+    function epochOf(uint256 id) external view returns (uint256) {
+        Storage storage $ = _storage();
+        uint256 word = _deviceSlot($, id).value;
+        if (word == 0) return 0;
+        uint256 removed = ($.tokens[id] >> 160) & U32 == 0 ? 1 : 0;
+        return (((word >> 160) + 1) << 1) | removed;
     }
 
     /// @inheritdoc IIoID
@@ -304,6 +315,7 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
         _refuseCycle(id, to);
         $.owned[from].remove((token >> 192) & U32);
         $.tokens[id] = _pack(to, (token >> 160) & U32, $.owned[to].insert(id), token >> 224);
+        _deviceSlot($, id).value += 1 << 160;
         emit Transfer(from, to, id);
     }
 
@@ -320,15 +332,18 @@ contract IoID is IIoID, ERC721Upgradeable, AccessManagedUpgradeable, UUPSUpgrade
         ) revert IoID_OtherWallets(IIoID(logic).walletRegistry(), IIoID(logic).walletImplementation());
     }
 
-    /// @dev An ioID inside its own wallet would have no owner any more, and all in the wallet with it. Looks up the
-    /// chain of wallets of this collection; chains through other collections are refused by the wallets.
+    /// @dev An ioID inside its own wallet, or a wallet that is in it, would have no owner any more, and all in them.
     function _refuseCycle(uint256 id, address to) private view {
-        address holder = to;
-        for (uint256 depth = 0; ; ++depth) {
-            (bool is6551, address collection, uint256 above) = TokenAccount.claimedToken(holder);
-            if (!is6551 || collection != address(this)) return;
-            if (above == id || depth == MAX_DEPTH) revert IoID_OwnershipCycle(id, to);
-            holder = address(uint160(_storage().tokens[above]));
+        if (TokenAccount.isAbove(to, address(this), id)) revert IoID_OwnershipCycle(id, to);
+    }
+
+    /// @dev The whole slot of `devices[id]`.
+    function _deviceSlot(Storage storage $, uint256 id) private view returns (StorageSlot.Uint256Slot storage slot) {
+        mapping(uint256 => address) storage devices = $.devices;
+        assembly ("memory-safe") {
+            mstore(0, id)
+            mstore(32, devices.slot)
+            slot.slot := keccak256(0, 64)
         }
     }
 

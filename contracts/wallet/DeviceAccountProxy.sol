@@ -23,8 +23,13 @@ contract DeviceAccountProxy is Proxy {
         // Value alone asks for no logic: sending to an account costs what a plain transfer costs.
     }
 
-    function _implementation() internal view override returns (address logic) {
-        logic = StorageSlot.getAddressSlot(ERC1967Utils.IMPLEMENTATION_SLOT).value;
-        if (logic == address(0)) logic = _initialLogic;
+    /// @notice Logic that serves, said by code that never changes: other logic cannot pass for the first one.
+    function logic() external view returns (address) {
+        return _implementation();
+    }
+
+    function _implementation() internal view override returns (address current) {
+        current = StorageSlot.getAddressSlot(ERC1967Utils.IMPLEMENTATION_SLOT).value;
+        if (current == address(0)) current = _initialLogic;
     }
 }

@@ -6,6 +6,8 @@ import {Vm} from "./Vm.sol";
 /// @dev Puts the canonical ERC-6551 registry where it belongs: its creation code (EIP-6551) through the CREATE2 factory.
 library Canonical {
     address internal constant REGISTRY = 0x000000006551c19487814612e58FE06813775758;
+    /// @dev ERC-4337 EntryPoint v0.8. Tests call in its name; test/integration/erc4337.test.ts has the real one.
+    address internal constant ENTRY_POINT = 0x4337084D9E255Ff0702461CF8895CE9E3b5Ff108;
     address private constant FACTORY = 0x4e59b44847b379578588920cA78FbF26c0B4956C;
     Vm private constant vm = Vm(0x7109709ECfa91a80626fF3989D68f67F5b1DD12D);
 

@@ -68,7 +68,7 @@ abstract contract IdentityFixture is Test {
                 abi.encodeCall(IoIDStore.initialize, (address(project), PRICE))
             )
         );
-        walletProxy = address(new DeviceAccountProxy(address(new DeviceAccount())));
+        walletProxy = address(new DeviceAccountProxy(address(new DeviceAccount(Canonical.ENTRY_POINT))));
         ioID = IoID(
             _proxy(
                 address(new IoID(authority, Canonical.REGISTRY, walletProxy)),

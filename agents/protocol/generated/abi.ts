@@ -766,14 +766,60 @@ export const dataKeyRegistryAbi = [
 ] as const
 
 export const deviceAccountAbi = [
+  { inputs: [{ name: 'entryPoint_', type: 'address' }], stateMutability: 'nonpayable', type: 'constructor' },
   { inputs: [{ name: 'target', type: 'address' }], name: 'AddressEmptyCode', type: 'error' },
+  {
+    inputs: [
+      { name: 'until', type: 'uint64' },
+      { name: 'atMost', type: 'uint64' },
+    ],
+    name: 'DeviceAccount_BadLock',
+    type: 'error',
+  },
   { inputs: [{ name: 'logic', type: 'address' }], name: 'DeviceAccount_BadLogic', type: 'error' },
+  { inputs: [{ name: 'key', type: 'address' }], name: 'DeviceAccount_BadSession', type: 'error' },
+  { inputs: [{ name: 'until', type: 'uint64' }], name: 'DeviceAccount_IsLocked', type: 'error' },
+  {
+    inputs: [
+      { name: 'caller', type: 'address' },
+      { name: 'key', type: 'address' },
+    ],
+    name: 'DeviceAccount_NoSession',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'target', type: 'address' },
+      { name: 'selector', type: 'bytes4' },
+    ],
+    name: 'DeviceAccount_NotDelegable',
+    type: 'error',
+  },
+  { inputs: [{ name: 'caller', type: 'address' }], name: 'DeviceAccount_NotEntryPoint', type: 'error' },
   {
     inputs: [
       { name: 'caller', type: 'address' },
       { name: 'owner', type: 'address' },
     ],
     name: 'DeviceAccount_NotOwner',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'key', type: 'address' },
+      { name: 'target', type: 'address' },
+      { name: 'selector', type: 'bytes4' },
+    ],
+    name: 'DeviceAccount_NotPermitted',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'key', type: 'address' },
+      { name: 'left', type: 'uint256' },
+      { name: 'wanted', type: 'uint256' },
+    ],
+    name: 'DeviceAccount_OverLimit',
     type: 'error',
   },
   {
@@ -785,12 +831,60 @@ export const deviceAccountAbi = [
     type: 'error',
   },
   { inputs: [], name: 'DeviceAccount_Reentered', type: 'error' },
+  {
+    inputs: [
+      { name: 'calls', type: 'uint256' },
+      { name: 'atMost', type: 'uint256' },
+    ],
+    name: 'DeviceAccount_TooManyCalls',
+    type: 'error',
+  },
   { inputs: [{ name: 'operation', type: 'uint8' }], name: 'DeviceAccount_UnknownOperation', type: 'error' },
   { inputs: [{ name: 'implementation', type: 'address' }], name: 'ERC1967InvalidImplementation', type: 'error' },
   { inputs: [], name: 'ERC1967NonPayable', type: 'error' },
   { inputs: [], name: 'FailedCall', type: 'error' },
+  { anonymous: false, inputs: [{ indexed: false, name: 'until', type: 'uint64' }], name: 'Locked', type: 'event' },
+  {
+    anonymous: false,
+    inputs: [
+      { indexed: true, name: 'key', type: 'address' },
+      { indexed: true, name: 'epoch', type: 'uint256' },
+      {
+        components: [
+          { name: 'validAfter', type: 'uint48' },
+          { name: 'validUntil', type: 'uint48' },
+          { name: 'calls', type: 'uint32' },
+          { name: 'value', type: 'uint128' },
+          {
+            components: [
+              { name: 'target', type: 'address' },
+              { name: 'selector', type: 'bytes4' },
+              { name: 'tokenLimit', type: 'uint128' },
+            ],
+            name: 'permissions',
+            type: 'tuple[]',
+          },
+        ],
+        indexed: false,
+        name: 'session',
+        type: 'tuple',
+      },
+    ],
+    name: 'SessionGranted',
+    type: 'event',
+  },
+  { anonymous: false, inputs: [{ indexed: true, name: 'key', type: 'address' }], name: 'SessionRevoked', type: 'event' },
   { anonymous: false, inputs: [{ indexed: true, name: 'implementation', type: 'address' }], name: 'Upgraded', type: 'event' },
   { anonymous: false, inputs: [{ indexed: true, name: 'implementation', type: 'address' }], name: 'Upgraded', type: 'event' },
+  { inputs: [], name: 'depart', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  {
+    inputs: [{ name: 'account', type: 'address' }],
+    name: 'departures',
+    outputs: [{ name: '', type: 'uint256' }],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  { inputs: [], name: 'entryPoint', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [
       { name: 'to', type: 'address' },
@@ -801,6 +895,69 @@ export const deviceAccountAbi = [
     name: 'execute',
     outputs: [{ name: 'result', type: 'bytes' }],
     stateMutability: 'payable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      {
+        components: [
+          { name: 'target', type: 'address' },
+          { name: 'value', type: 'uint256' },
+          { name: 'data', type: 'bytes' },
+        ],
+        name: 'calls',
+        type: 'tuple[]',
+      },
+    ],
+    name: 'executeBatch',
+    outputs: [{ name: '', type: 'bytes[]' }],
+    stateMutability: 'payable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'key', type: 'address' },
+      {
+        components: [
+          { name: 'target', type: 'address' },
+          { name: 'value', type: 'uint256' },
+          { name: 'data', type: 'bytes' },
+        ],
+        name: 'calls',
+        type: 'tuple[]',
+      },
+    ],
+    name: 'executeSession',
+    outputs: [{ name: '', type: 'bytes[]' }],
+    stateMutability: 'nonpayable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      { name: 'key', type: 'address' },
+      {
+        components: [
+          { name: 'validAfter', type: 'uint48' },
+          { name: 'validUntil', type: 'uint48' },
+          { name: 'calls', type: 'uint32' },
+          { name: 'value', type: 'uint128' },
+          {
+            components: [
+              { name: 'target', type: 'address' },
+              { name: 'selector', type: 'bytes4' },
+              { name: 'tokenLimit', type: 'uint128' },
+            ],
+            name: 'permissions',
+            type: 'tuple[]',
+          },
+        ],
+        name: 'session',
+        type: 'tuple',
+      },
+    ],
+    name: 'grantSession',
+    outputs: [],
+    stateMutability: 'nonpayable',
     type: 'function',
   },
   {
@@ -823,6 +980,8 @@ export const deviceAccountAbi = [
     stateMutability: 'view',
     type: 'function',
   },
+  { inputs: [{ name: 'until', type: 'uint64' }], name: 'lock', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [], name: 'lockedUntil', outputs: [{ name: '', type: 'uint64' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'logic', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [
@@ -864,6 +1023,34 @@ export const deviceAccountAbi = [
   },
   { inputs: [], name: 'owner', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'proxiableUUID', outputs: [{ name: '', type: 'bytes32' }], stateMutability: 'pure', type: 'function' },
+  { inputs: [{ name: 'key', type: 'address' }], name: 'revokeSession', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  {
+    inputs: [{ name: 'key', type: 'address' }],
+    name: 'sessionOf',
+    outputs: [
+      {
+        components: [
+          { name: 'validAfter', type: 'uint48' },
+          { name: 'validUntil', type: 'uint48' },
+          { name: 'calls', type: 'uint32' },
+          { name: 'value', type: 'uint128' },
+          {
+            components: [
+              { name: 'target', type: 'address' },
+              { name: 'selector', type: 'bytes4' },
+              { name: 'tokenLimit', type: 'uint128' },
+            ],
+            name: 'permissions',
+            type: 'tuple[]',
+          },
+        ],
+        name: '',
+        type: 'tuple',
+      },
+    ],
+    stateMutability: 'view',
+    type: 'function',
+  },
   { inputs: [], name: 'state', outputs: [{ name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
   {
     inputs: [{ name: 'interfaceId', type: 'bytes4' }],
@@ -891,6 +1078,31 @@ export const deviceAccountAbi = [
     name: 'upgradeToAndCall',
     outputs: [],
     stateMutability: 'payable',
+    type: 'function',
+  },
+  {
+    inputs: [
+      {
+        components: [
+          { name: 'sender', type: 'address' },
+          { name: 'nonce', type: 'uint256' },
+          { name: 'initCode', type: 'bytes' },
+          { name: 'callData', type: 'bytes' },
+          { name: 'accountGasLimits', type: 'bytes32' },
+          { name: 'preVerificationGas', type: 'uint256' },
+          { name: 'gasFees', type: 'bytes32' },
+          { name: 'paymasterAndData', type: 'bytes' },
+          { name: 'signature', type: 'bytes' },
+        ],
+        name: 'operation',
+        type: 'tuple',
+      },
+      { name: 'hash', type: 'bytes32' },
+      { name: 'missing', type: 'uint256' },
+    ],
+    name: 'validateUserOp',
+    outputs: [{ name: 'validation', type: 'uint256' }],
+    stateMutability: 'nonpayable',
     type: 'function',
   },
   { stateMutability: 'payable', type: 'receive' },
@@ -1645,6 +1857,13 @@ export const ioIDAbi = [
     name: 'did',
     outputs: [{ name: '', type: 'string' }],
     stateMutability: 'pure',
+    type: 'function',
+  },
+  {
+    inputs: [{ name: 'id', type: 'uint256' }],
+    name: 'epochOf',
+    outputs: [{ name: '', type: 'uint256' }],
+    stateMutability: 'view',
     type: 'function',
   },
   {

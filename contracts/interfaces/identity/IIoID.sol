@@ -83,6 +83,10 @@ interface IIoID is IERC721Enumerable {
     /// @notice Owner that a removed ioID had when it was removed; 0 for a live or unknown one.
     function formerOwnerOf(uint256 id) external view returns (address);
 
+    /// @notice Number of the period of ownership: another one after each transfer and after removal, and never again one
+    /// that was. 0 when never minted.
+    function epochOf(uint256 id) external view returns (uint256);
+
     /// @notice "did:io:" + lower-case hex of the address.
     function did(address device) external view returns (string memory);
 

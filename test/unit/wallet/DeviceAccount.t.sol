@@ -7,10 +7,11 @@ import {IIoID} from "../../../contracts/interfaces/identity/IIoID.sol";
 import {IDeviceAccount} from "../../../contracts/interfaces/wallet/IDeviceAccount.sol";
 import {IERC6551Account} from "../../../contracts/interfaces/wallet/IERC6551.sol";
 import {DeviceAccount} from "../../../contracts/wallet/DeviceAccount.sol";
+import {Canonical} from "../../solidity/Canonical.sol";
 import {IdentityFixture} from "../../solidity/IdentityFixture.sol";
 
 /// @dev Other logic that an owner may choose.
-contract OtherLogic is DeviceAccount {
+contract OtherLogic is DeviceAccount(Canonical.ENTRY_POINT) {
     function version() external pure returns (uint256) {
         return 2;
     }
