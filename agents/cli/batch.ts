@@ -17,6 +17,7 @@ import {
   consentDeadline,
   consentTo,
   readCandidate,
+  batchSteps,
   type Registered,
   registerStep,
   standingOf,
@@ -80,18 +81,30 @@ export async function registerBatch(state: string | undefined, csv: string, opti
   const deadline = await consentDeadline(network)
   const done = new Map<string, Hex>()
   let next = 0
-  const steps = fresh.map((item) => {
+  const signed = fresh.map((item) => {
     const place = item.token === undefined ? next++ : -1
     const sign = () =>
       consentTo(network, item.candidate, {
         ...{ deviceContract: plan.deviceContract, tokenId: item.token ?? plan.tokens[place]!, user: account.address },
         ...{ document: item.document!, deadline },
       })
-    const take = ({ transactionHash, logs, ...receipt }: TransactionReceipt): void => {
-      for (const device of walletsMade({ ...receipt, transactionHash, logs }).keys()) done.set(device, transactionHash)
-    }
-    return registerStep(purse, project, item.candidate.device, sign, take)
+    return { device: item.candidate.device, offered: item.candidate.offer !== undefined, sign }
   })
+  const take = (receipt: TransactionReceipt): void => {
+    for (const device of walletsMade(receipt).keys()) done.set(device, receipt.transactionHash)
+  }
+  // One deadline stands over a batch; devices that offered themselves have theirs.
+  const alone = signed.filter(({ offered }) => offered).map(({ device, sign }) => registerStep(purse, project, device, sign, take))
+  const steps = [
+    ...batchSteps(
+      purse,
+      project,
+      deadline,
+      signed.filter(({ offered }) => !offered),
+      take,
+    ),
+    ...alone,
+  ]
 
   const failure: { error?: TrellisError } = {}
   const title = `${fresh.length} of ${rows.length} devices into "${project.name}"`

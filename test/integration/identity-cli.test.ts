@@ -1,114 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `trellis project|did|device` as processes, over a real chain: what they do, what they refuse before anything is sent, and a batch that is killed. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { type Address, createPublicClient, http, keccak256, type PublicClient, stringToBytes } from 'viem'
+import { type Address, keccak256, stringToBytes } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
-import { hardhat } from 'viem/chains'
-import { DEFAULT_PORTS, LocalState } from '../../agents/cli/local/state.ts'
-import { refOf } from '../../agents/cli/local/process.ts'
-import { readDeployment } from '../../agents/kit/deployment.ts'
 import { DEVELOPMENT_MNEMONIC } from '../../agents/kit/keys.ts'
 import { deviceNFTAbi, ioIDAbi } from '../../agents/protocol/generated/abi.ts'
-import { readNetwork } from '../../deploy/network.ts'
-import { deploySuite } from '../../deploy/suite.ts'
-import { type LocalChain, startChain } from './support/chain.ts'
-
-const root = join(import.meta.dirname, '../..')
-
-interface Ended {
-  code: number | null
-  out: string
-  err: string
-  /** Last line of stdout. */
-  json: Record<string, unknown>
-}
+import { type CliNetwork, ended as endOf, startCli, startCliNetwork } from './support/cli.ts'
 
 describe('trellis project, did and device', function () {
   this.timeout(180_000)
-  let chain: LocalChain
-  let folder: string
-  let client: PublicClient
-  let server: Server
-  let gateway: string
-  const documents = new Map<string, string>()
-  const at = (name: string): Address => readDeployment(join(folder, 'addresses', '31337.json')).contracts[name]!.address
-  const file = (name: string): string => join(folder, name)
-
-  const start = (...args: string[]): ChildProcess =>
-    spawn(process.execPath, [join(root, 'agents/cli/main.ts'), '--state', folder, ...args], {
-      env: { ...process.env, INIT_CWD: folder, NO_COLOR: '1' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-  const finish = (child: ChildProcess): Promise<Ended> =>
-    new Promise((resolve) => {
-      let [out, err] = ['', '']
-      child.stdout!.on('data', (chunk: Buffer) => (out += chunk.toString()))
-      child.stderr!.on('data', (chunk: Buffer) => (err += chunk.toString()))
-      child.on('close', (code) => {
-        const last = out.trim().split('\n').at(-1) ?? ''
-        resolve({ code, out, err, json: last.startsWith('{') ? (JSON.parse(last) as Record<string, unknown>) : {} })
-      })
-    })
-  const run = (...args: string[]): Promise<Ended> => finish(start(...args))
-  /** With --json and --yes, and it must go well. */
-  const done = async (...args: string[]): Promise<Record<string, unknown>> => {
-    const { code, out, err, json } = await run(...args, '--json', '--yes')
-    expect(code, `${args.join(' ')}\n${out}${err}`).to.equal(0)
-    return json
-  }
-  const asked = async (...args: string[]): Promise<Record<string, unknown>> => {
-    const { code, out, err, json } = await run(...args, '--json')
-    expect(code, `${args.join(' ')}\n${out}${err}`).to.equal(0)
-    return json
-  }
-  const refused = async (code: string, ...args: string[]): Promise<string> => {
-    const before = await client.getBlockNumber()
-    const ended = await run(...args)
-    expect(ended.code, ended.out).to.equal(1)
-    expect(ended.err).to.contain(code)
-    expect(await client.getBlockNumber()).to.equal(before)
-    return ended.err
-  }
+  let network: CliNetwork
+  const run: CliNetwork['run'] = (...args) => network.run(...args)
+  const done: CliNetwork['done'] = (...args) => network.done(...args)
+  const asked: CliNetwork['asked'] = (...args) => network.asked(...args)
+  const refused: CliNetwork['refused'] = (...args) => network.refused(...args)
+  const file = (name: string): string => network.file(name)
 
   before(async () => {
-    chain = await startChain()
-    folder = mkdtempSync(join(tmpdir(), 'trellis-identity-'))
-    client = createPublicClient({ chain: hardhat, transport: http(chain.rpcUrl), cacheTime: 0 })
-    await deploySuite({ network: readNetwork('localhost', { rpc: chain.rpcUrl }), stateFolder: folder })
-    server = createServer((request, response) => {
-      const chunks: Buffer[] = []
-      request.on('data', (chunk: Buffer) => chunks.push(chunk))
-      request.on('end', () => {
-        const hash = request.url?.split('/').at(-1) ?? ''
-        if (request.method === 'GET') {
-          response.statusCode = documents.has(hash) ? 200 : 404
-          return void response.end(documents.get(hash))
-        }
-        const body = Buffer.concat(chunks).toString()
-        const name = keccak256(stringToBytes(body))
-        documents.set(name, body)
-        response.statusCode = 201
-        response.end(JSON.stringify({ hash: name, uri: `${gateway}/v1/documents/${name}` }))
-      })
-    })
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const { port } = server.address() as AddressInfo
-    gateway = `http://127.0.0.1:${port}`
-    const ports = { ...DEFAULT_PORTS, chain: Number(new URL(chain.rpcUrl).port), gateway: port }
-    new LocalState(folder).writeRun({ version: 1, command: 'start', startedAt: '', supervisor: refOf(process.pid), ports, children: {} })
+    network = await startCliNetwork()
   })
-
-  after(async () => {
-    server.close()
-    await chain.stop()
-    rmSync(folder, { recursive: true, force: true })
-  })
+  after(() => network.stop())
 
   it('asks before it spends, and sends nothing where nobody answers', async () => {
     const told = await refused('CONFIRMATION_MISSING', 'project', 'create', 'Air')
@@ -180,18 +94,18 @@ describe('trellis project, did and device', function () {
     expect(await done('did', 'publish', '--keys', 'a.keys.json')).to.include({ result: 'there' })
     const document = JSON.parse(readFileSync(file('a.did.json'), 'utf8')) as Record<string, unknown>
     writeFileSync(file('more.json'), JSON.stringify({ ...document, alsoKnownAs: ['urn:sensor:1'] }))
-    const place = `${gateway}/v1/documents/elsewhere`
-    documents.set('elsewhere', JSON.stringify(document))
+    const place = `${network.gateway}/v1/documents/elsewhere`
+    network.documents.set('elsewhere', JSON.stringify(document))
     await refused('DOCUMENT_DIFFERS', 'device', 'update', did, '--keys', 'a.keys.json', '--document', 'more.json', '--uri', place, '--yes')
-    documents.set('elsewhere', readFileSync(file('more.json'), 'utf8'))
+    network.documents.set('elsewhere', readFileSync(file('more.json'), 'utf8'))
     const updated = await done('device', 'update', did, '--keys', 'a.keys.json', '--document', 'more.json', '--uri', place)
     expect(updated).to.include({ result: 'updated', uri: place })
     expect((await asked('did', 'resolve', did))['didDocument']).to.deep.include({ alsoKnownAs: ['urn:sensor:1'] })
 
-    documents.set('elsewhere', JSON.stringify(document))
+    network.documents.set('elsewhere', JSON.stringify(document))
     const forged = await run('did', 'resolve', did, '--json')
     expect([forged.code, (forged.json['didResolutionMetadata'] as { error: string }).error]).to.deep.equal([1, 'hashMismatch'])
-    documents.delete('elsewhere')
+    network.documents.delete('elsewhere')
     const gone = await run('did', 'resolve', did, '--json')
     expect((gone.json['didResolutionMetadata'] as { error: string }).error).to.equal('documentUnavailable')
     await refused('DOCUMENT_OF_ANOTHER', 'did', 'publish', '--keys', 'a.keys.json', '--document', await documentOfAnother(), '--yes')
@@ -223,10 +137,10 @@ describe('trellis project, did and device', function () {
     expect(await asked('did', 'show', did)).to.include({ state: 'removed' })
   })
 
-  it('registers a file of devices: every mistake at once, over a kill, nothing twice', async () => {
-    const names = Array.from({ length: 6 }, (_, i) => `fleet-${i}.keys.json`)
+  it('registers a file of devices: every mistake at once, over kills, nothing twice', async () => {
+    const names = Array.from({ length: 36 }, (_, i) => `fleet-${i}.keys.json`)
+    for (const [i, name] of names.entries()) writeFileSync(file(name), keysText(i), { mode: 0o600 })
     const [first = '', other = ''] = names
-    for (const name of names) await asked('did', 'new', '--out', name)
     writeFileSync(file('bad.csv'), `keys,uri,token\n${first},,\n${first},,\nnone.json,,\n${other},,x1\n`)
     expect(await refused('CSV_INVALID', 'device', 'batch', 'bad.csv', '--project', '1', '--yes')).to.contain('line 5')
     writeFileSync(file('bad.csv'), `keys,uri,token\n${first},,\n${first},,\nnone.json,,\n${other},ftp://x/y,\n`)
@@ -234,35 +148,43 @@ describe('trellis project, did and device', function () {
     for (const part of ['3 mistakes', 'line 3: The device is that of line 2', 'line 4', 'line 5']) expect(told).to.contain(part)
 
     writeFileSync(file('fleet.csv'), `keys\n${names.join('\n')}\n`)
+    // 20 were bought, and one was used by a device that is no more.
+    const batch = ['device', 'batch', 'fleet.csv', '--project', '1'] as const
+    expect(await refused('QUOTA_SPENT', ...batch, '--yes')).to.contain('trellis project apply 1 17')
+    await done('project', 'apply', '1', '17')
+    expect(await refused('CONFIRMATION_MISSING', ...batch)).to.match(/… \d+ more …\n.*register 32 devices.*\n.*register 4 devices/)
+
     const nft = { address: (await asked('project', 'show', '1'))['deviceContract'] as Address, abi: deviceNFTAbi } as const
-    const before = await client.readContract({ ...nft, functionName: 'total' })
-    const killed = start('device', 'batch', 'fleet.csv', '--project', '1', '--yes', '--json')
-    await new Promise<void>((resolve) => {
-      let text = ''
-      killed.stderr!.on('data', (chunk: Buffer) => {
-        text += chunk.toString()
-        if ((text.match(/ {2}0x[0-9a-f]{64} {2}register/g) ?? []).length >= 2) resolve(void killed.kill('SIGKILL'))
+    const total = (): Promise<bigint> => network.client.readContract({ ...nft, functionName: 'total' })
+    const here = async (): Promise<number> =>
+      Number(
+        await network.client.readContract({ address: network.at('IoID'), abi: ioIDAbi, functionName: 'projectDeviceCount', args: [1n] }),
+      )
+    const before = await total()
+    for (const point of ['mint device NFT 9', 'register 32']) {
+      const killed = network.start(...batch, '--yes', '--json')
+      await new Promise<void>((resolve) => {
+        let text = ''
+        killed.stderr!.on('data', (chunk: Buffer) => {
+          text += chunk.toString()
+          if (new RegExp(`0x[0-9a-f]{64} {2}${point}`).test(text)) killed.kill('SIGKILL')
+        })
+        killed.on('close', () => resolve())
       })
-      killed.on('close', () => resolve())
-    })
-    const here = async (): Promise<bigint> =>
-      client.readContract({ address: at('IoID'), abi: ioIDAbi, functionName: 'projectDeviceCount', args: [1n] })
+    }
     await new Promise((resolve) => setTimeout(resolve, 300))
-    const left = Number(await here())
-    expect(left).to.be.within(2, 5)
-    const resumed = await done('device', 'batch', 'fleet.csv', '--project', '1')
-    expect(resumed).to.include({ registered: 6 - left, there: left, failed: 0 })
-    expect(await here()).to.equal(6n)
-    // Tokens that the killed run had minted were used, and no others.
-    expect((await client.readContract({ ...nft, functionName: 'total' })) - before).to.equal(6n)
-    expect(await done('device', 'batch', 'fleet.csv', '--project', '1')).to.deep.include({ registered: 0, there: 6, transactions: [] })
+    const left = await here()
+    expect(left).to.equal(32)
+    const resumed = await done(...batch)
+    expect(resumed).to.include({ registered: 4, there: 32, failed: 0 })
+    expect(resumed['transactions']).to.have.length(1)
+    expect(await here()).to.equal(36)
+    // Tokens that the killed runs had minted were used, and no others.
+    expect((await total()) - before).to.equal(36n)
+    expect(await done(...batch)).to.deep.include({ registered: 0, there: 36, transactions: [] })
     const result = readFileSync(file('fleet.result.csv'), 'utf8').trim().split('\n')
     expect(result[0]).to.equal('line,did,result,tokenId,wallet,tx,reason')
     expect(result.slice(1).map((line) => line.split(',')[2])).to.deep.equal(names.map(() => 'there'))
-
-    writeFileSync(file('more.csv'), `keys\n${Array.from({ length: 14 }, (_, i) => `more-${i}.keys.json`).join('\n')}\n`)
-    for (let i = 0; i < 14; i++) writeFileSync(file(`more-${i}.keys.json`), keysText(i), { mode: 0o600 })
-    expect(await refused('QUOTA_SPENT', 'device', 'batch', 'more.csv', '--project', '1', '--yes')).to.contain('trellis project apply 1 1')
   })
 
   it('pays for each device of a virtual project, in exact value', async () => {
@@ -277,17 +199,14 @@ describe('trellis project, did and device', function () {
 
   it('says what to do where no network is named', async () => {
     const empty = mkdtempSync(join(tmpdir(), 'trellis-empty-'))
-    const child = spawn(process.execPath, [join(root, 'agents/cli/main.ts'), '--state', empty, 'project', 'list'], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    const { code, err } = await finish(child)
+    const { code, err } = await endOf(startCli(empty, 'project', 'list'))
     expect(code).to.equal(1)
     expect(err).to.contain('NETWORK_UNNAMED').and.to.contain('--network NAME')
     expect(existsSync(join(empty, 'run.json'))).to.equal(false)
     rmSync(empty, { recursive: true, force: true })
     // By name and endpoint, without a local run.
-    expect((await asked('project', 'list', '--network', 'localhost', '--rpc', chain.rpcUrl))['projects']).to.have.length(2)
-    expect((await asked('project', 'list', '--rpc', chain.rpcUrl))['projects']).to.have.length(2)
+    expect((await asked('project', 'list', '--network', 'localhost', '--rpc', network.rpcUrl))['projects']).to.have.length(2)
+    expect((await asked('project', 'list', '--rpc', network.rpcUrl))['projects']).to.have.length(2)
   })
 
   const keysText = (i: number): string =>

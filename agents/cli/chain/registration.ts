@@ -174,6 +174,43 @@ export function registerStep(
   }
 }
 
+/** Most devices of one transaction: it may use 16.78M gas (EIP-7825), and a long URI costs more. */
+const BATCH_SIZE = 32
+/** Gas of each registration of a batch, for the question. */
+const BATCH_GAS = 400_000n
+
+/** Registrations of many devices, all or none in each transaction. */
+export function batchSteps(
+  purse: Purse,
+  project: ProjectFacts,
+  deadline: bigint,
+  devices: readonly { device: DeviceId; sign: () => Promise<SignedRegistration> }[],
+  done: (receipt: TransactionReceipt) => void,
+): Step[] {
+  const steps: Step[] = []
+  for (let from = 0; from < devices.length; from += BATCH_SIZE) {
+    const part = devices.slice(from, from + BATCH_SIZE)
+    if (part.length === 1) {
+      steps.push(registerStep(purse, project, part[0]!.device, part[0]!.sign, done))
+      continue
+    }
+    const value = project.type === 'virtual' ? project.price * BigInt(part.length) : 0n
+    steps.push({
+      ...{ what: `register ${part.length} devices in project ${project.id}`, gas: BATCH_GAS * BigInt(part.length), value, done },
+      call: async () => {
+        const signed = await Promise.all(part.map(({ sign }) => sign()))
+        const registrations = signed.map(({ registration }) => registration)
+        const signatures = signed.map(({ signature }) => signature)
+        return callOf({
+          ...{ address: purse.network.at('IoIDRegistry'), abi: ioIDRegistryAbi, functionName: 'registerBatch' },
+          ...{ args: [registrations, deadline, signatures, '0x'], value },
+        })
+      },
+    })
+  }
+  return steps
+}
+
 /** ioIDs that a hardware project may still use. @throws TrellisError QUOTA_SPENT */
 export function checkQuota({ id, type, quota }: ProjectFacts, wanted: number): void {
   const left = quota.applied - quota.used
