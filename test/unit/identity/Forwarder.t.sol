@@ -63,12 +63,12 @@ contract ForwarderTest is IdentityFixture {
         bytes memory refusal = abi.encodeWithSelector(IIoIDRegistry.IoIDRegistry_NoConsent.selector, owner, mallory);
         (uint8 v, bytes32 r, bytes32 s) = permit(KEY, owner, device);
         bytes memory call = abi.encodeWithSelector(MIGRATE, device, mallory, v, r, s);
-        vm.startPrank(mallory);
-        vm.expectRevert(refusal);
-        (bool done, ) = address(registry).call(abi.encodePacked(call, owner));
-        call = abi.encodeWithSelector(UPDATE, device, HASH, "http://x", v, r, s);
-        vm.expectRevert(refusal);
-        (done, ) = address(registry).call(abi.encodePacked(call, owner));
+        _refusedDirectly(abi.encodePacked(call, owner), refusal);
+        _refusedDirectly(
+            abi.encodePacked(abi.encodeWithSelector(UPDATE, device, HASH, "http://x", v, r, s), owner),
+            refusal
+        );
+        _refusedDirectly(abi.encodePacked(abi.encodeCall(registry.cancelNonce, (device)), owner), refusal);
     }
 
     /// @dev Who signs a request for himself is himself, also when he appends another.
@@ -131,6 +131,13 @@ contract ForwarderTest is IdentityFixture {
         vm.deal(mallory, value);
         vm.prank(mallory);
         forwarder.execute{value: value}(request);
+    }
+
+    function _refusedDirectly(bytes memory data, bytes memory refusal) private {
+        vm.prank(mallory);
+        (bool done, bytes memory returned) = address(registry).call(data);
+        assertFalse(done);
+        assertEq(returned, refusal);
     }
 
     function _refused(uint256 key, bytes memory data) private {
