@@ -10,6 +10,7 @@ export const ROLES = { ADMINISTRATOR: 0n, UPGRADER: 1n, GUARDIAN: 2n } as const
 
 /** Contracts behind UUPS proxies whose upgrade is governed. Wallets of devices are not: only their owner changes their logic. */
 export const GOVERNED_PROXIES = [
+  'CertificateRegistry',
   'DataKeyRegistry',
   'IoID',
   'IoIDRegistry',

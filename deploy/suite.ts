@@ -9,6 +9,7 @@ import { addressesPath, readAddresses, writeAddresses, type AddressesFile } from
 import { artifactFolder, type ArtifactSource } from './artifacts.ts'
 import { Deployer, type Upgrade } from './deployer.ts'
 import { deployAccess } from './modules/access.ts'
+import { deployCertificates } from './modules/certificates.ts'
 import { deployIdentity } from './modules/identity.ts'
 import { deployToken } from './modules/token.ts'
 import { deployVerifiers } from './modules/verifiers.ts'
@@ -133,6 +134,7 @@ async function deployAll(deployer: Deployer, network: Network, local: boolean, k
   await deployVerifiers(deployer, local, keys)
   await deployWallet(deployer)
   await deployIdentity(deployer, network)
+  await deployCertificates(deployer)
   await deployW3bstream(deployer, network, local)
   await grantUpgradeRole(deployer, network)
   await nameGuardian(deployer, network)

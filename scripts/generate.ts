@@ -9,6 +9,7 @@ import { at, refuse } from './shell.ts'
 export const CONTRACTS = [
   'AccessManager',
   'Burner',
+  'CertificateRegistry',
   'DataKeyRegistry',
   'DeviceAccount',
   'DeviceNFT',

@@ -29,7 +29,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 
 /** Rooms without I/O: no Node module, no client library. `sdk` has it in drivers/ only. */
 const NO_IO = new Set(['crypto', 'protocol', 'lightclient', 'sdk'])
-const PURE_PACKAGES = /^(@noble\/|@scure\/base$|did-resolver$|viem($|\/utils|\/accounts|\/chains)|zod$|canonicalize$|multiformats)/
+const PURE_PACKAGES =
+  /^(@noble\/|@scure\/base$|did-resolver$|@peculiar\/|reflect-metadata$|viem($|\/utils|\/accounts|\/chains)|zod$|canonicalize$|multiformats)/
 const GPL_PACKAGES = /^(snarkjs|circomlibjs?|circom2|ffjavascript|circom_runtime|r1csfile|wasmcurves|wasmbuilder|fastfile|@iden3\/)/
 /** Rooms under Apache-2.0 that DePIN projects import: nothing under GPL may be reachable from them. */
 const APACHE_CORE = new Set(['crypto', 'protocol', 'lightclient', 'sdk', 'kit', 'gateway', 'coordinator', 'cli'])

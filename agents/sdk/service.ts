@@ -11,4 +11,8 @@ export { createDidDocument, type DidDocument, type DocumentService } from './did
 export { type DeviceKeys, publicKeysOf } from './keys.ts'
 export { readDidDocument } from './read-document.ts'
 export { type DidChain, resolveDid } from './resolver.ts'
+export { type CertId, certIdsOf, type ParsedCertificate, recordOf } from './x509/certificate.ts'
+export { type CertificateKey, issueBelow, issueRoot, newCertificateKey } from './x509/issue.ts'
+export { keyFromPem, keyToPem, pathFromPem, pathToPem, publicKeyFromPem } from './x509/pem.ts'
+export { signCertificate, signRevocation, statusReader } from './x509/registry.ts'
 export { createDeviceSigner, type DeviceSigner } from './signer.ts'

@@ -5,6 +5,7 @@
  */
 import { bytesToHex, type TypedDataDefinition } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
+import { certificateRegistryDomain, certificateTypes, revokeCertificateTypes } from '../protocol/eip712/certificates.ts'
 import {
   bindDataKeyTypes,
   dataKeyRegistryDomain,
@@ -19,7 +20,7 @@ import {
 import { TrellisError } from '../protocol/errors.ts'
 import type { Address, Hex } from '../protocol/ids.ts'
 
-/** Types of IIoIDRegistry and IDataKeyRegistry that a device's key consents to. None does anything without the owner's consent. */
+/** What a device's key consents to. Alone it can certify below its own certificate and revoke there; all else takes the owner's consent, too. */
 export const knownTypes = {
   ...permitTypes,
   ...registerTypes,
@@ -27,6 +28,8 @@ export const knownTypes = {
   ...removeTypes,
   ...rotateTypes,
   ...bindDataKeyTypes,
+  ...certificateTypes,
+  ...revokeCertificateTypes,
 } as const
 
 export type KnownType = keyof typeof knownTypes
@@ -36,6 +39,13 @@ export interface TypedDataPlaces {
   chainId: number
   ioIDRegistry: Address
   dataKeyRegistry: Address
+  /** Without it the device signs no certificates. */
+  certificateRegistry?: Address
+}
+
+const certificateDomain = ({ chainId, certificateRegistry }: TypedDataPlaces): IdentityDomain => {
+  if (certificateRegistry !== undefined) return certificateRegistryDomain(chainId, certificateRegistry)
+  throw new TrellisError({ code: 'SIGN_REFUSED', message: 'This device was not told of a registry of certificates.' })
 }
 
 const registryDomain = ({ chainId, ioIDRegistry }: TypedDataPlaces): IdentityDomain => ioIDRegistryDomain(chainId, ioIDRegistry)
@@ -48,6 +58,8 @@ const domainOf: Record<KnownType, (places: TypedDataPlaces) => IdentityDomain> =
   Remove: registryDomain,
   Rotate: registryDomain,
   BindDataKey: ({ chainId, dataKeyRegistry }) => dataKeyRegistryDomain(chainId, dataKeyRegistry),
+  Certificate: certificateDomain,
+  RevokeCertificate: certificateDomain,
 }
 
 /** Typed data as it reaches a signer: nothing about it is trusted. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Commands that speak to a chain: their options and examples. What they do is in the file of each, loaded when it is called. */
 import { type Command, Option } from 'commander'
+import type { IssueOptions, RenewOptions } from '../cert.ts'
 import type { NetworkOptions } from './network.ts'
 import type { SpendOptions } from './spend.ts'
 
@@ -47,6 +48,7 @@ export function addChainCommands(program: Command, state: State, whole: Whole): 
     state,
     whole,
   )
+  addCert(program.command('cert').description('Certificates of devices: X.509 whose state is on the chain'), state, whole)
 }
 
 function addProject(project: Command, state: State, whole: Whole): void {
@@ -211,4 +213,68 @@ function addDevice(device: Command, state: State, whole: Whole): void {
     .requiredOption('--project <id>', 'project id')
     .addOption(new Option('--limit <count>', 'most devices').argParser(whole(1, 1_000_000)).default(1_000))
     .action(async (options: NetworkOptions & { project: string; limit: number }) => (await load()).listDevices(state(), options))
+}
+
+function addCert(cert: Command, state: State, whole: Whole): void {
+  const load = () => import('../cert.ts')
+  /** Of the two commands that make a key and a certificate. */
+  const issuing = (command: Command): Command =>
+    command
+      .requiredOption('--out <folder>', 'folder to write: key.pem (mode 0600) and path.pem; an existing one is never overwritten')
+      .option('--issuer <folder>', 'the certificate above, with its key (default: none, for a root)')
+      .addOption(
+        new Option('--hours <count>', 'how long it is good (default: 24, an authority 5 years, none longer than the issuer)').argParser(
+          whole(1, 1_000_000),
+        ),
+      )
+      .option('--public-key <file>', 'certify this key (PEM), where the device keeps its private one')
+      .option('--json', 'as one line of JSON', false)
+  const issuerKeys = 'keys of the device above: its current key signs (for a root: the device itself)'
+  example(cert, 'cert issue --device 0x… --name fleet.example --authority 1 --out root', 'cert status root')
+
+  example(
+    issuing(cert.command('issue')),
+    'cert issue --device 0x… --name fleet.example --authority 1 --out root',
+    'cert issue --device 0x… --name pump1.fleet.example --issuer root --out pump1',
+  )
+    .description('Makes a key and its certificate; needs no network')
+    .requiredOption('--device <device>', 'address or DID of the device that it is for')
+    .requiredOption('--name <name>', 'dNSName, lower case; of an authority, the end of all names below')
+    .addOption(new Option('--authority <count>', 'it may issue, and so many authorities may stand below it').argParser(whole(0, 3)))
+    .action(async (options: IssueOptions) => (await load()).issueCertificate(options))
+
+  example(
+    issuing(cert.command('renew')),
+    'cert renew pump1 --issuer root --out pump1-next',
+    'cert publish pump1-next --issuer-keys hub.keys.json',
+  )
+    .description('Makes the next key and certificate of the same device and name; published, it revokes the old one')
+    .argument('<folder>', 'the certificate that it takes the place of')
+    .action(async (folder: string, options: RenewOptions) => (await load()).renewCertificate(folder, options))
+
+  example(
+    spending(cert.command('publish')),
+    'cert publish root --issuer-keys hub.keys.json',
+    'cert publish pump1 --issuer-keys hub.keys.json --subject-keys pump.keys.json',
+  )
+    .description('Puts a certificate on chain; the paying key of a root is the owner’s')
+    .argument('<folder>', 'certificate')
+    .requiredOption('--issuer-keys <file>', issuerKeys)
+    .option('--subject-keys <file>', 'keys of the device that it is for, where that is another')
+    .action(async (folder: string, options: SpendOptions & { issuerKeys: string; subjectKeys?: string }) =>
+      (await load()).publishCertificate(state(), folder, options),
+    )
+
+  example(onNetwork(cert.command('status')), 'cert status pump1 --json')
+    .description('Whether a certificate, and all above it, is good now; fails when it is not')
+    .argument('<certificate>', 'folder or id')
+    .action(async (name: string, options: NetworkOptions) => (await load()).certificateStatus(state(), name, options))
+
+  example(spending(cert.command('revoke')), 'cert revoke pump1', 'cert revoke pump1 --issuer-keys hub.keys.json --yes')
+    .description('Revokes a certificate and all below it, for good')
+    .argument('<certificate>', 'folder or id')
+    .option('--issuer-keys <file>', 'keys of a device above it (default: the paying key is the owner of its device)')
+    .action(async (name: string, options: SpendOptions & { issuerKeys?: string }) =>
+      (await load()).revokeCertificate(state(), name, options),
+    )
 }

@@ -18,6 +18,7 @@ import { callFailed, errorsOf } from '../../kit/reverts.ts'
 import { type Call, createSender, type Request, type Sender } from '../../kit/sender.ts'
 import { TrellisError } from '../../protocol/errors.ts'
 import {
+  certificateRegistryAbi,
   dataKeyRegistryAbi,
   deviceAccountAbi,
   deviceNFTAbi,
@@ -64,6 +65,7 @@ export interface Spent {
 }
 
 const errors = errorsOf(
+  certificateRegistryAbi,
   ioIDRegistryAbi,
   ioIDAbi,
   ioIDStoreAbi,

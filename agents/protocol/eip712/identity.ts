@@ -2,7 +2,7 @@
 /** EIP-712 typed data of the identity contracts: domains and types, as pure data for any signer (viem, ethers, a device). */
 import type { Address } from '../ids.ts'
 
-const field = <const Name extends string, const Type extends string>(name: Name, type: Type) => ({ name, type }) as const
+export const field = <const Name extends string, const Type extends string>(name: Name, type: Type) => ({ name, type }) as const
 
 /** A domain in the shape that signers take; none of ours has a salt. */
 export interface IdentityDomain {

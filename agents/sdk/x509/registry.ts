@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+/** CertificateRegistry through any client that reads contracts: the core does no I/O of its own. */
+import type { PublicClient } from 'viem'
+import { certificateRegistryAbi } from '../../protocol/generated/abi.ts'
+import { type Address, deviceId, type Hex } from '../../protocol/ids.ts'
+import { signTypedData, typedData, type TypedDataPlaces } from '../typed-data.ts'
+import type { CertificateRecord, CertId } from './certificate.ts'
+import { CERTIFICATE_STATUS, type ReadStatus } from './verify.ts'
+
+export function statusReader(client: Pick<PublicClient, 'readContract'>, address: Address): ReadStatus {
+  return async (certId) => {
+    const [status, notAfter, device] = await client.readContract({
+      address,
+      abi: certificateRegistryAbi,
+      functionName: 'status',
+      args: [certId],
+    })
+    // A status of a later version is none that lets anybody in.
+    return { status: CERTIFICATE_STATUS[status] ?? 'Unknown', notAfter: Number(notAfter), device: deviceId(device) }
+  }
+}
+
+/** Consent of a device's key to a certificate: as issuer, and as the subject of another device's certificate. */
+export function signCertificate(secret: Uint8Array, places: TypedDataPlaces, record: CertificateRecord, deadline: bigint): Promise<Hex> {
+  return signTypedData(secret, places, typedData(places, 'Certificate', { ...record, deadline }))
+}
+
+/** Revocation by the key of a device that stands above. */
+export function signRevocation(secret: Uint8Array, places: TypedDataPlaces, certId: CertId, deadline: bigint): Promise<Hex> {
+  return signTypedData(secret, places, typedData(places, 'RevokeCertificate', { certId, deadline }))
+}
