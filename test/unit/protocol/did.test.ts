@@ -68,7 +68,7 @@ describe('protocol/did', () => {
         'a'.repeat(300),
         bech32.encode('io', bech32.toWords(hexToBytes('0x1234'))),
       ],
-      ...[bech32.encode('it', bech32.toWords(hexToBytes(`0x${'ab'.repeat(20)}`)))],
+      ...['it', 'io1x'].map((prefix) => bech32.encode(prefix, bech32.toWords(hexToBytes(`0x${'ab'.repeat(20)}`)))),
     ])
       expect(refusal(`did:io:${id}`).code, id).to.equal('DID_INVALID')
     expect(refusal(`did:iotex:0x${'ab'.repeat(20)}`).code).to.equal('DID_INVALID')
