@@ -14,6 +14,7 @@ export const GOVERNED_PROXIES = [
   'DataKeyRegistry',
   'IoID',
   'IoIDRegistry',
+  'IoIDRegistryV2',
   'IoIDStore',
   'Memberships',
   'Project',

@@ -10,6 +10,7 @@ import { artifactFolder, type ArtifactSource } from './artifacts.ts'
 import { Deployer, type Upgrade } from './deployer.ts'
 import { deployAccess } from './modules/access.ts'
 import { deployCertificates } from './modules/certificates.ts'
+import { deployIdentityCompat } from './modules/identity-compat.ts'
 import { deployIdentity } from './modules/identity.ts'
 import { deployToken } from './modules/token.ts'
 import { deployVerifiers } from './modules/verifiers.ts'
@@ -135,6 +136,7 @@ async function deployAll(deployer: Deployer, network: Network, local: boolean, k
   await deployWallet(deployer)
   await deployIdentity(deployer, network)
   await deployCertificates(deployer)
+  await deployIdentityCompat(deployer, network)
   await deployW3bstream(deployer, network, local)
   await grantUpgradeRole(deployer, network)
   await nameGuardian(deployer, network)

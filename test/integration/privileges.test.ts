@@ -87,6 +87,20 @@ describe('privileges', function () {
     const [deviceWallet] = await owner.read<readonly [Address]>('IoID', 'wallet', [1n])
     places['DeviceAccount'] = deviceWallet
 
+    // What the project owner makes by the factories of ioID's own clients.
+    const make = async (factory: string, functionName: string, args: readonly unknown[]): Promise<Address> => {
+      const { abi } = artifacts.read(factory)
+      const { result } = await client.simulateContract({ address: places[factory]!, abi, functionName, args, account: owner.address })
+      await hand(holders['project owner']).write(factory, places[factory]!, functionName, args)
+      return result as Address
+    }
+    for (const version of ['', 'V2']) {
+      const args = [1, holders.prover.address, `verified${version}`, 'Devices', 'DEV', 2n]
+      places[`VerifyingProxy${version}`] = await make(`UniversalFactory${version}`, 'create', args)
+    }
+    places['DeviceNFTTemplate'] = await make('DeviceNFTFactory', 'createDeviceNFT', ['N', 'S', owner.address, owner.address])
+    places['DummyDeviceGauge'] = (await hand(stranger).create('DummyDeviceGauge', 'DummyDeviceGauge', [places['DeviceNFT']])).address
+
     // An upgrade on its way, for what its role and its guardian may do with it.
     const upgrade = encodeFunctionData({
       abi: parseAbi(['function upgradeToAndCall(address newImplementation, bytes data) payable']),

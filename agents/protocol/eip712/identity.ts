@@ -52,22 +52,31 @@ export const deviceAccountDomain = (chainId: number, verifyingContract: Address)
   verifyingContract,
 })
 
+/** Domain of a verifying proxy, version 1 or 2 of it: typed registrations through it. */
+export const verifyingProxyDomain = (chainId: number, verifyingContract: Address): IdentityDomain => ({
+  name: 'VerifyingProxy',
+  version: '1',
+  chainId,
+  verifyingContract,
+})
+
 /** v1's permit: what devices in the field sign. Accepted for `register`, elsewhere while `legacyPermits()`. */
 export const permitTypes = { Permit: [field('owner', 'address'), field('nonce', 'uint256')] } as const
 
+const registration = [
+  field('deviceContract', 'address'),
+  field('tokenId', 'uint256'),
+  field('user', 'address'),
+  field('device', 'address'),
+  field('hash', 'bytes32'),
+  field('uri', 'string'),
+] as const
+
 /** `register(Registration,…)`: signed by the device's key and, unless he or his relayer calls, by the user. */
-export const registerTypes = {
-  Register: [
-    field('deviceContract', 'address'),
-    field('tokenId', 'uint256'),
-    field('user', 'address'),
-    field('device', 'address'),
-    field('hash', 'bytes32'),
-    field('uri', 'string'),
-    field('nonce', 'uint256'),
-    field('deadline', 'uint256'),
-  ],
-} as const
+export const registerTypes = { Register: [...registration, field('nonce', 'uint256'), field('deadline', 'uint256')] } as const
+
+/** A verifying proxy's `register(bytes,Registration,…)`: signed by its verifier and the user. The device signs `registerTypes`, the proxy being the user. */
+export const verifiedRegisterTypes = { Register: [...registration, field('deadline', 'uint256')] } as const
 
 /** `registerBatch`: signed by the user unless he or his relayer calls; `registrations` is keccak256 of the `Register` struct hashes. */
 export const registerBatchTypes = { RegisterBatch: [field('registrations', 'bytes32'), field('deadline', 'uint256')] } as const
