@@ -10,13 +10,16 @@ export const ROLES = { ADMINISTRATOR: 0n, UPGRADER: 1n, GUARDIAN: 2n } as const
 
 /** Contracts behind UUPS proxies whose upgrade is governed. Wallets of devices are not: only their owner changes their logic. */
 export const GOVERNED_PROXIES = [
+  'Attributes',
   'CertificateRegistry',
+  'CredentialRegistry',
   'DataKeyRegistry',
   'IoID',
   'IoIDRegistry',
   'IoIDRegistryV2',
   'IoIDStore',
   'Memberships',
+  'PersonRegistry',
   'Project',
   'ProjectRegistry',
   'ProjectStore',

@@ -10,6 +10,7 @@ import { artifactFolder, type ArtifactSource } from './artifacts.ts'
 import { Deployer, type Upgrade } from './deployer.ts'
 import { deployAccess } from './modules/access.ts'
 import { deployCertificates } from './modules/certificates.ts'
+import { deployCredentials } from './modules/credentials.ts'
 import { deployIdentityCompat } from './modules/identity-compat.ts'
 import { deployIdentity } from './modules/identity.ts'
 import { deployToken } from './modules/token.ts'
@@ -137,6 +138,7 @@ async function deployAll(deployer: Deployer, network: Network, local: boolean, k
   await deployIdentity(deployer, network)
   await deployCertificates(deployer)
   await deployIdentityCompat(deployer, network)
+  await deployCredentials(deployer)
   await deployW3bstream(deployer, network, local)
   await grantUpgradeRole(deployer, network)
   await nameGuardian(deployer, network)

@@ -8,8 +8,10 @@ import { at, refuse } from './shell.ts'
 /** Contracts whose ABIs agents, SDK and published package use. */
 export const CONTRACTS = [
   'AccessManager',
+  'Attributes',
   'Burner',
   'CertificateRegistry',
+  'CredentialRegistry',
   'DataKeyRegistry',
   'DeviceAccount',
   'DeviceNFT',
@@ -28,6 +30,7 @@ export const CONTRACTS = [
   'IoIDRegistryV2',
   'IoIDStore',
   'Memberships',
+  'PersonRegistry',
   'ProgramRegistry',
   'Project',
   'ProjectRegistry',

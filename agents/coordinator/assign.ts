@@ -25,6 +25,7 @@ export const refusals = [
   'NO_DATA_KEY',
   'PROVER_UNAVAILABLE',
   'FUNDS',
+  'NO_CREDENTIAL',
 ] as const
 
 /** Milliseconds until a task that the chain refused is tried again. What only people can change waits longest. */

@@ -5,8 +5,16 @@ import type { Point } from '../crypto/babyjubjub.ts'
 import type { ChainClient } from '../kit/chain.ts'
 import { rpcFailed } from '../kit/errors.ts'
 import type { Next } from '../kit/lifecycle.ts'
-import { dataKeyRegistryAbi, ioIDAbi, ioIDRegistryAbi, membershipsAbi, projectStoreAbi } from '../protocol/generated/abi.ts'
-import type { Address, DeviceId, ProjectId, TermsId } from '../protocol/ids.ts'
+import { type CredentialStatus, credentialStatuses } from '../protocol/eip712/credential.ts'
+import {
+  credentialRegistryAbi,
+  dataKeyRegistryAbi,
+  ioIDAbi,
+  ioIDRegistryAbi,
+  membershipsAbi,
+  projectStoreAbi,
+} from '../protocol/generated/abi.ts'
+import type { Address, DeviceId, Hex, ProjectId, TermsId } from '../protocol/ids.ts'
 import type { Terms } from '../protocol/terms.ts'
 import { WINDOW_INDEX_LIMIT } from '../protocol/window.ts'
 import { BoundedCache } from './bounded-cache.ts'
@@ -16,6 +24,8 @@ export interface ProjectFacts {
   version: number
   termsId: TermsId
   terms: Terms
+  /** Type of credential that the project requires of devices; undefined when none. */
+  requiredCredential: Hex | undefined
 }
 
 /** What the registry says of a device. `projects` is the one of its registration and its memberships; `signer` is the key that signs for it now, lower case. */
@@ -28,6 +38,8 @@ export interface ChainView {
   device(device: DeviceId): Promise<DeviceFacts>
   /** The data key that signs this window of a live device for a project of its. */
   dataKey(project: ProjectId, device: DeviceId, window: number): Promise<Point | undefined>
+  /** What the device's credential of this type is worth now. */
+  credential(device: DeviceId, typeId: Hex): Promise<CredentialStatus>
   /** True for a key that signed for a device once and was rotated away. */
   isRetired(key: Address): Promise<boolean>
 }
@@ -39,9 +51,11 @@ export interface ViewContracts {
   memberships: Address
   dataKeyRegistry: Address
   projectStore: Address
+  credentialRegistry: Address
 }
 
 const ZERO = `0x${'0'.repeat(40)}`
+const NO_TYPE = `0x${'0'.repeat(64)}`
 /** Entries of each cache. A registered device costs about 300 bytes. */
 const CACHE_ENTRIES = 100_000
 /** Most blocks whose events are asked for at once; after a longer pause it is cheaper to forget. */
@@ -60,7 +74,9 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
   // The newest data key of a device, or that it has none, for every window from `from`; of the project that was asked about last.
   const dataKeys = new BoundedCache<string, { project: ProjectId; from: number; key: Point | undefined }>(CACHE_ENTRIES)
   const retired = new BoundedCache<string, boolean>(CACHE_ENTRIES)
-  let seen: { block: bigint; hash: ViemHex; turns: number } | undefined
+  // What is known of a device's credential of the last type asked for, until its own times change it.
+  const credentials = new BoundedCache<string, { typeId: Hex; status: CredentialStatus; until: number }>(CACHE_ENTRIES)
+  let seen: { block: bigint; hash: ViemHex; turns: number; time: number } | undefined
   // An answer asked for before a change may arrive after the change was seen: it is given out but not kept.
   let generation = 0
 
@@ -68,7 +84,7 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
   const failed = (error: unknown): Promise<never> => Promise.reject(rpcFailed(chain.rpcUrl, error))
 
   const forgetAll = (): void => {
-    for (const cache of [projects, devices, dataKeys, retired]) cache.clear()
+    for (const cache of [projects, devices, dataKeys, retired, credentials]) cache.clear()
   }
 
   const read = async <T>(cache: BoundedCache<string, T>, key: string, load: () => Promise<T>): Promise<T> => {
@@ -99,11 +115,12 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
         const store = { address: contracts.projectStore, abi: projectStoreAbi } as const
         const version = await client.readContract({ ...store, functionName: 'termsVersion', args: [project] })
         if (version === 0) return undefined
-        const [terms, termsId] = await Promise.all([
+        const [terms, termsId, required] = await Promise.all([
           client.readContract({ ...store, functionName: 'terms', args: [project, version] }),
           client.readContract({ ...store, functionName: 'termsIdOf', args: [project, version] }),
+          client.readContract({ ...store, functionName: 'requiredCredential', args: [project] }),
         ])
-        return { version, termsId: termsId as TermsId, terms }
+        return { version, termsId: termsId as TermsId, terms, requiredCredential: required === NO_TYPE ? undefined : required }
       }),
 
     device: (device) =>
@@ -129,6 +146,22 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
       return key
     },
 
+    async credential(device, typeId) {
+      const known = credentials.get(device)
+      const time = seen?.time ?? Infinity
+      if (known !== undefined && known.typeId === typeId && time < known.until) return known.status
+      const asked = generation
+      const registry = { address: contracts.credentialRegistry, abi: credentialRegistryAbi } as const
+      const [code, held] = await Promise.all([
+        client.readContract({ ...registry, functionName: 'statusOf', args: [device, typeId] }),
+        client.readContract({ ...registry, functionName: 'credentialOf', args: [device, typeId] }),
+      ]).catch(failed)
+      const status = credentialStatuses[code] ?? 'missing'
+      const until = [held.validFrom, held.validUntil].find((change) => change > time) ?? Infinity
+      if (asked === generation) credentials.set(device, { typeId, status, until })
+      return status
+    },
+
     isRetired: (key) =>
       read(retired, key, () =>
         client.readContract({ address: contracts.ioIDRegistry, abi: ioIDRegistryAbi, functionName: 'isRetired', args: [key] }),
@@ -150,14 +183,17 @@ export function createChainView(chain: ChainClient, contracts: ViewContracts): F
       } else {
         const address = Object.values(contracts)
         const logs = await client.getLogs({ address, fromBlock: before.block + 1n, toBlock: head.number }).catch(failed)
+        // A status list, or an issuer, is of many devices that its event does not name.
+        const issued = contracts.credentialRegistry.toLowerCase()
+        if (logs.some((log) => log.address.toLowerCase() === issued)) credentials.clear()
         // Which event it was does not matter: every device and project that it names is read again.
         for (const topic of logs.flatMap((log) => log.topics.slice(1))) {
           const name = `0x${topic.slice(26)}`
-          for (const cache of [devices, dataKeys, retired]) cache.delete(name)
+          for (const cache of [devices, dataKeys, retired, credentials]) cache.delete(name)
           projects.delete(BigInt(topic).toString())
         }
       }
-      seen = { block: head.number, hash: head.hash, turns }
+      seen = { block: head.number, hash: head.hash, turns, time: Number(head.timestamp) }
       return 'wait'
     },
   }

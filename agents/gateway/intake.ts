@@ -131,7 +131,12 @@ export function createIntake({ view, ledger, signatures, limits, backlog, metric
     if (device.status === 'removed') return refused('REMOVED', 'the device was removed from the registry')
     if (device.status === 'unknown') return refused('UNREGISTERED', 'the registry does not know this device')
     if (!device.projects.includes(envelope.project)) return refused('WRONG_PROJECT', `the device is of ${device.projects.join(', ')}`)
-    const { terms } = project
+    const { terms, requiredCredential } = project
+    if (requiredCredential !== undefined) {
+      const status = await view.credential(envelope.device, requiredCredential)
+      if (status !== 'valid')
+        return refused('NO_CREDENTIAL', `the project requires credential ${requiredCredential}; this device’s is ${status}`)
+    }
     if (channelId(envelope.channel) !== terms.channel) return refused('WRONG_CHANNEL', 'the terms name another channel')
     if (envelope.kind === 'window') await nextTurn()
     const judged = envelope.kind === 'reading' ? digestReading(envelope, terms) : digestWindow(envelope, terms)

@@ -54,12 +54,13 @@ export const service = defineService({
     const [ioIDRegistry, ioID] = [addressOf(deployment, 'IoIDRegistry'), addressOf(deployment, 'IoID')]
     const memberships = addressOf(deployment, 'Memberships')
     const [dataKeyRegistry, projectStore] = [addressOf(deployment, 'DataKeyRegistry'), addressOf(deployment, 'ProjectStore')]
+    const credentialRegistry = addressOf(deployment, 'CredentialRegistry')
     if (local && config.databaseUrl === undefined) {
       const { dataFolder } = config
       const from = adoptLedger({ dataFolder, chainId: chain.chainId, genesisHash: chain.genesisHash, deployment: ioIDRegistry })
       if (from !== undefined) context.log.warn({ from }, 'the local chain is a new one: its ledger begins as a copy of the last')
     }
-    const view = createChainView(chain, { ioIDRegistry, ioID, memberships, dataKeyRegistry, projectStore })
+    const view = createChainView(chain, { ioIDRegistry, ioID, memberships, dataKeyRegistry, projectStore, credentialRegistry })
     const sight = { seenAt: 0 }
     await patiently(() => followPass(view, sight), { what: 'the chain', ...context })
     const ending = new AbortController()

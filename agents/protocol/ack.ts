@@ -29,6 +29,7 @@ export const retryableRefusals: ReadonlySet<RefusalCode> = new Set([
   'WINDOW_GAP',
   'UNREGISTERED',
   'NO_DATA_KEY',
+  'NO_CREDENTIAL',
   'UNKNOWN_PROJECT',
 ])
 

@@ -67,6 +67,7 @@ export const refusalCodes = [
   'RETIRED_KEY',
   'BAD_DATA_SIGNATURE',
   'NO_DATA_KEY',
+  'NO_CREDENTIAL',
   'WRONG_CHANNEL',
   'BAD_VALUE',
   'OUT_OF_RANGE',

@@ -11,6 +11,7 @@ import {
   type UnsignedReading,
   type WindowEnvelope,
 } from '../protocol/envelope.ts'
+import { TrellisError } from '../protocol/errors.ts'
 import { parseFixed } from '../protocol/fixed-point.ts'
 import type { Address, DeviceId, Hex, ProjectId } from '../protocol/ids.ts'
 import { encodeDataSignature, readingsRoot, windowMessage } from '../protocol/window.ts'
@@ -74,6 +75,24 @@ export interface DataKeyOffer {
   keySignature: SchnorrSignature
 }
 
+/** What an issuer offers to a device: `Offer` of ICredentialRegistry. */
+export interface CredentialOffer {
+  typeId: Hex
+  issuer: Address
+  device: Address
+  credentialHash: Hex
+  /** Unix seconds; `validUntil` is the first that is not valid. */
+  validFrom: number
+  validUntil: number
+  /** Even number of the issuer's revocation list, and the place in it. */
+  statusList: number
+  statusIndex: number
+  /** Wei. */
+  maxPrice: bigint
+  nonce: bigint
+  deadline: bigint
+}
+
 export interface DeviceSigner {
   readonly publicKeys: DevicePublicKeys
   /** @throws TrellisError VALUE_INVALID when the value is not exact in `decimals`. */
@@ -87,6 +106,8 @@ export interface DeviceSigner {
   /** Consent of this key to become the device's: signed by the new one, the old one may be lost. */
   rotation(request: ConsentRequest): Promise<Hex>
   dataKey(request: DataKeyRequest): Promise<DataKeyOffer>
+  /** Acceptance of a credential for this device. @throws TrellisError SIGN_REFUSED for another device's, or without `credentialRegistry` */
+  credential(offer: CredentialOffer): Promise<Hex>
 }
 
 export function createDeviceSigner({ keys, project, device: known, ...places }: SignerOptions): DeviceSigner {
@@ -140,6 +161,16 @@ export function createDeviceSigner({ keys, project, device: known, ...places }: 
       const deviceSignature = await signTypedData(keys.identity, places, typedData(places, 'BindDataKey', message))
       const binding = { chainId: BigInt(chainId), registry: dataKeyRegistry, project, device, tokenId, fromWindow, deadline }
       return { key, eighth, fromWindow, deadline, deviceSignature, keySignature: signPossession(keys.data, binding) }
+    },
+    async credential(offer) {
+      if (offer.device.toLowerCase() !== device) {
+        throw new TrellisError({
+          code: 'SIGN_REFUSED',
+          message: 'The offer is for another device.',
+          details: { device, offered: offer.device },
+        })
+      }
+      return signTypedData(keys.identity, places, typedData(places, 'Acceptance', { offer }))
     },
   }
 }

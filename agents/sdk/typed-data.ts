@@ -6,6 +6,7 @@
 import { bytesToHex, type TypedDataDefinition } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { certificateRegistryDomain, certificateTypes, revokeCertificateTypes } from '../protocol/eip712/certificates.ts'
+import { acceptanceTypes, credentialRegistryDomain, offerTypes } from '../protocol/eip712/credential.ts'
 import {
   bindDataKeyTypes,
   dataKeyRegistryDomain,
@@ -30,7 +31,13 @@ export const knownTypes = {
   ...bindDataKeyTypes,
   ...certificateTypes,
   ...revokeCertificateTypes,
+  Acceptance: acceptanceTypes.Acceptance,
 } as const
+
+/** Types that lie in known ones, and the member that they lie in. */
+const nested: Partial<Record<KnownType, { member: string; types: typeof offerTypes }>> = {
+  Acceptance: { member: 'offer', types: offerTypes },
+}
 
 export type KnownType = keyof typeof knownTypes
 
@@ -39,6 +46,8 @@ export interface TypedDataPlaces {
   chainId: number
   ioIDRegistry: Address
   dataKeyRegistry: Address
+  /** Without it no credential is accepted. */
+  credentialRegistry?: Address
   /** Without it the device signs no certificates. */
   certificateRegistry?: Address
 }
@@ -51,7 +60,7 @@ const certificateDomain = ({ chainId, certificateRegistry }: TypedDataPlaces): I
 const registryDomain = ({ chainId, ioIDRegistry }: TypedDataPlaces): IdentityDomain => ioIDRegistryDomain(chainId, ioIDRegistry)
 
 /** The domain that each type is signed for. */
-const domainOf: Record<KnownType, (places: TypedDataPlaces) => IdentityDomain> = {
+const domainOf: Record<KnownType, (places: TypedDataPlaces) => IdentityDomain | undefined> = {
   Permit: registryDomain,
   Register: registryDomain,
   Update: registryDomain,
@@ -60,6 +69,8 @@ const domainOf: Record<KnownType, (places: TypedDataPlaces) => IdentityDomain> =
   BindDataKey: ({ chainId, dataKeyRegistry }) => dataKeyRegistryDomain(chainId, dataKeyRegistry),
   Certificate: certificateDomain,
   RevokeCertificate: certificateDomain,
+  Acceptance: ({ chainId, credentialRegistry }) =>
+    credentialRegistry === undefined ? undefined : credentialRegistryDomain(chainId, credentialRegistry),
 }
 
 /** Typed data as it reaches a signer: nothing about it is trusted. */
@@ -72,7 +83,7 @@ export interface TypedDataRequest {
 
 /** Typed data of a known type, complete with its domain. */
 export function typedData(places: TypedDataPlaces, type: KnownType, message: Record<string, unknown>): TypedDataRequest {
-  return { domain: domainOf[type](places), types: { [type]: knownTypes[type] }, primaryType: type, message }
+  return { domain: domainOf[type](places) ?? {}, types: { [type]: knownTypes[type], ...nested[type]?.types }, primaryType: type, message }
 }
 
 /**
@@ -93,12 +104,18 @@ export async function signTypedData(secret: Uint8Array, places: TypedDataPlaces,
   if (JSON.stringify(types) !== JSON.stringify(known.types)) throw refused('the fields of the type differ')
   const { name, version, chainId, verifyingContract, salt } = request.domain
   const expected = known.domain
-  const sameContract = verifyingContract?.toLowerCase() === expected.verifyingContract?.toLowerCase()
+  if (expected.verifyingContract === undefined) throw refused('its contract is not known here')
+  const sameContract = verifyingContract?.toLowerCase() === expected.verifyingContract.toLowerCase()
   const sameDomain = name === expected.name && version === expected.version && Number(chainId) === expected.chainId && salt === undefined
   if (!sameContract || !sameDomain) throw refused('the domain is another contract or chain')
   const { message } = request
-  const names = knownTypes[type as KnownType].map((member) => member.name)
-  if (Object.keys(message).length !== names.length || names.some((member) => message[member] === undefined))
+  const differs = (value: unknown, fields: readonly { name: string }[]): boolean =>
+    typeof value !== 'object' ||
+    value === null ||
+    Object.keys(value).length !== fields.length ||
+    fields.some(({ name: member }) => (value as Record<string, unknown>)[member] === undefined)
+  const inner = nested[type as KnownType]
+  if (differs(message, knownTypes[type as KnownType]) || (inner !== undefined && differs(message[inner.member], inner.types.Offer)))
     throw refused('the message has other members')
   return privateKeyToAccount(bytesToHex(secret)).signTypedData(typedData(places, type as KnownType, { ...message }) as TypedDataDefinition)
 }

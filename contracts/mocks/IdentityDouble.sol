@@ -5,7 +5,7 @@ import {IDataKeyRegistry} from "../interfaces/identity/IDataKeyRegistry.sol";
 import {TokenAccount} from "../libraries/TokenAccount.sol";
 
 /// @dev What the proof market reads of the identity contracts, all in one, without their checks: project NFT, ioID registry,
-/// ioID and data key registry. Unit tests of the market use it; integration tests use the real ones.
+/// ioID, data key registry and credential registry. Unit tests of the market use it; integration tests use the real ones.
 contract IdentityDouble {
     address public constant walletRegistry = 0x000000006551c19487814612e58FE06813775758;
     address public immutable walletImplementation;
@@ -16,6 +16,7 @@ contract IdentityDouble {
     mapping(address device => uint256) public deviceProject;
     mapping(address device => address) public signerOf;
     mapping(address signer => address) public deviceOfSigner;
+    mapping(address device => mapping(bytes32 typeId => bool)) public isValid;
     mapping(uint256 projectId => mapping(uint256 tokenId => uint256)) private _commitments;
     mapping(address device => IDataKeyRegistry.Point) private _keys;
     mapping(uint256 projectId => mapping(address device => bool)) public isMember;
@@ -49,6 +50,10 @@ contract IdentityDouble {
         delete deviceTokenId[device];
         delete deviceProject[device];
         delete signerOf[device];
+    }
+
+    function setCredential(address device, bytes32 typeId, bool valid) external {
+        isValid[device][typeId] = valid;
     }
 
     function setKey(uint256 projectId, uint256 tokenId, uint256 commitment) external {

@@ -22,7 +22,8 @@ enum Refusal {
     DeviceNotLive, // not registered, removed, or of another project
     NoDataKey, // no data key of the device covers the window
     ProverUnavailable, // not registered, paused, silent, full, or does not take the project
-    Funds // the project's free balance does not cover the hold
+    Funds, // the project's free balance does not cover the hold
+    NoCredential // the device does not hold a good credential of the type that the project requires
 }
 
 /// @dev One settled window, as the dapp receives it. Statistics are over lane values; see `Terms`.

@@ -42,6 +42,7 @@ struct AssignmentTerms {
     address token;
     uint96 hold; // proverFee + sequencerFee + MAX_WINDOW_READINGS * pricePerReading
     uint32 taskSeconds;
+    bytes32 requiredCredential; // type of credential that a device must hold; 0: none
 }
 
 /// @dev What one settled task of a version pays, and in what.

@@ -25,6 +25,7 @@ contract ProjectStore is IProjectStore, AccessManagedUpgradeable, UUPSUpgradeabl
         bool bound;
         bool paused;
         uint16 version;
+        bool credential; // one is required: an assignment without it does not read which
     }
 
     /// @dev Terms as stored: the first two words serve an assignment, the first five a settlement.
@@ -62,6 +63,7 @@ contract ProjectStore is IProjectStore, AccessManagedUpgradeable, UUPSUpgradeabl
         address binder;
         address router;
         bool replayAllowed;
+        mapping(uint256 projectId => bytes32 typeId) requiredCredential;
     }
 
     // keccak256(abi.encode(uint256(keccak256("trellis.storage.ProjectStore")) - 1)) & ~bytes32(uint256(0xff))
@@ -129,6 +131,14 @@ contract ProjectStore is IProjectStore, AccessManagedUpgradeable, UUPSUpgradeabl
         if (coordinator == address(0)) revert ProjectStore_ZeroAddress();
         _store().coordinators[projectId][coordinator] = allowed;
         emit CoordinatorSet(projectId, coordinator, allowed);
+    }
+
+    /// @inheritdoc IProjectStore
+    function setRequiredCredential(uint256 projectId, bytes32 typeId) external onlyProjectOwner(projectId) {
+        Store storage $ = _store();
+        $.states[projectId].credential = typeId != 0;
+        $.requiredCredential[projectId] = typeId;
+        emit RequiredCredentialSet(projectId, typeId);
     }
 
     /// @inheritdoc IProjectStore
@@ -226,6 +236,11 @@ contract ProjectStore is IProjectStore, AccessManagedUpgradeable, UUPSUpgradeabl
     }
 
     /// @inheritdoc IProjectStore
+    function requiredCredential(uint256 projectId) external view returns (bytes32) {
+        return _store().requiredCredential[projectId];
+    }
+
+    /// @inheritdoc IProjectStore
     function timeOf(uint256 projectId, uint32 version) external view returns (uint256) {
         return _timeOf(_termsOf(projectId, version));
     }
@@ -253,6 +268,7 @@ contract ProjectStore is IProjectStore, AccessManagedUpgradeable, UUPSUpgradeabl
             quote.hold = uint96(TermsAmounts.hold(t.proverFee, t.sequencerFee, t.pricePerReading));
         }
         quote.taskSeconds = t.taskSeconds;
+        if (state.credential) quote.requiredCredential = $.requiredCredential[projectId];
     }
 
     /// @inheritdoc IProjectStore

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {AccessManagedUpgradeable} from "@openzeppelin/contracts-upgradeable/access/manager/AccessManagedUpgradeable.sol";
 import {UUPSUpgradeable} from "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
 
+import {ICredentialRegistry} from "../interfaces/identity/ICredentialRegistry.sol";
 import {IDataKeyRegistry} from "../interfaces/identity/IDataKeyRegistry.sol";
 import {IIoID} from "../interfaces/identity/IIoID.sol";
 import {IMemberships} from "../interfaces/identity/IMemberships.sol";
@@ -16,8 +17,8 @@ import {AssignmentTerms, Rates} from "../types/Terms.sol";
 import {Refusal, TaskRecord, TaskRecords, TaskState} from "../types/Tasks.sol";
 
 /// @title See `ITaskManager`.
-/// @dev Wiring: constructor(projectStore, proverStore, ioID, dataKeyRegistry, memberships), all deployed before; initialize(authority); then, once
-/// the escrow and the router are deployed, setEscrow and setRouter.
+/// @dev Wiring: constructor(projectStore, proverStore, ioID, dataKeyRegistry, memberships, credentialRegistry), all deployed before;
+/// initialize(authority); then, once the escrow and the router are deployed, setEscrow and setRouter.
 contract TaskManager is ITaskManager, AccessManagedUpgradeable, UUPSUpgradeable {
     /// @dev Bounds every loop over assignments; 64 first-time assignments stay far below the gas cap of EIP-7825.
     uint256 public constant MAX_BATCH = 64;
@@ -57,6 +58,8 @@ contract TaskManager is ITaskManager, AccessManagedUpgradeable, UUPSUpgradeable 
     address public immutable dataKeyRegistry;
     /// @custom:oz-upgrades-unsafe-allow state-variable-immutable
     address public immutable memberships;
+    /// @custom:oz-upgrades-unsafe-allow state-variable-immutable
+    address public immutable credentialRegistry;
     // Fixed for ever in the ioID contract, so a wallet's address is computed here instead of asked for.
     /// @custom:oz-upgrades-unsafe-allow state-variable-immutable
     address private immutable _walletRegistry;
@@ -69,16 +72,18 @@ contract TaskManager is ITaskManager, AccessManagedUpgradeable, UUPSUpgradeable 
         address proverStore_,
         address ioID_,
         address dataKeyRegistry_,
-        address memberships_
+        address memberships_,
+        address credentialRegistry_
     ) {
         if (projectStore_ == address(0) || proverStore_ == address(0)) revert TaskManager_ZeroAddress();
         if (ioID_ == address(0) || dataKeyRegistry_ == address(0)) revert TaskManager_ZeroAddress();
-        if (memberships_ == address(0)) revert TaskManager_ZeroAddress();
+        if (memberships_ == address(0) || credentialRegistry_ == address(0)) revert TaskManager_ZeroAddress();
         projectStore = projectStore_;
         proverStore = proverStore_;
         ioID = ioID_;
         dataKeyRegistry = dataKeyRegistry_;
         memberships = memberships_;
+        credentialRegistry = credentialRegistry_;
         _walletRegistry = IIoID(ioID_).walletRegistry();
         _walletImplementation = IIoID(ioID_).walletImplementation();
         if (_walletRegistry == address(0) || _walletImplementation == address(0)) revert TaskManager_ZeroAddress();
@@ -93,6 +98,9 @@ contract TaskManager is ITaskManager, AccessManagedUpgradeable, UUPSUpgradeable 
     function assign(TaskAssignment calldata assignment, address sequencer, uint256 deadline) external {
         Batch memory batch = _open(sequencer, deadline);
         Refusal reason = _assign(assignment, batch);
+        if (reason == Refusal.NoCredential) {
+            revert TaskManager_NoCredential(_deviceOf(assignment), batch.terms.requiredCredential);
+        }
         if (reason != Refusal.None) revert TaskManager_Refused(assignment.taskId, reason);
     }
 
@@ -290,6 +298,11 @@ contract TaskManager is ITaskManager, AccessManagedUpgradeable, UUPSUpgradeable 
 
         (Refusal reason, uint256 tokenId) = _checkSubject(assignment, projectId, taskId);
         if (reason != Refusal.None) return reason;
+        // Asked at assignment only: what was assigned settles, as its terms say.
+        bytes32 typeId = terms.requiredCredential;
+        if (typeId != 0 && !ICredentialRegistry(credentialRegistry).isValid(_deviceOf(assignment), typeId)) {
+            return Refusal.NoCredential;
+        }
 
         address prover = assignment.prover;
         if (!IProverStore(proverStore).acquire(prover, projectId)) return Refusal.ProverUnavailable;
@@ -343,6 +356,10 @@ contract TaskManager is ITaskManager, AccessManagedUpgradeable, UUPSUpgradeable 
         if (IDataKeyRegistry(dataKeyRegistry).commitmentAt(projectId, tokenId, window) == 0) {
             return (Refusal.NoDataKey, 0);
         }
+    }
+
+    function _deviceOf(TaskAssignment calldata assignment) private pure returns (address) {
+        return address(bytes20(assignment.signature[:20]));
     }
 
     function _isWindowSettled(uint256 projectId, address device, uint32 window) private view returns (bool) {

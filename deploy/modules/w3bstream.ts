@@ -15,7 +15,7 @@ export async function deployW3bstream(deployer: Deployer, network: Network, loca
   ])
   await deployer.proxy('ProverStore', 'ProverStore', init, [at('IoIDRegistry')])
   await deployer.proxy('TaskManager', 'TaskManager', init, [
-    ...[at('ProjectStore'), at('ProverStore'), at('IoID'), at('DataKeyRegistry'), at('Memberships')],
+    ...[at('ProjectStore'), at('ProverStore'), at('IoID'), at('DataKeyRegistry'), at('Memberships'), at('CredentialRegistry')],
   ])
   await deployer.create('TaskEscrow', 'TaskEscrow', [at('TaskManager'), at('Project')])
   await deployer.proxy('Router', 'Router', init, [

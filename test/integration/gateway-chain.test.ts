@@ -39,6 +39,7 @@ describe("gateway's view of a chain that forks", function () {
       memberships: memberships!,
       dataKeyRegistry: dataKeyRegistry!,
       projectStore: zeroAddress,
+      credentialRegistry: suite.credentials.address,
     })
     await view.follow()
   })

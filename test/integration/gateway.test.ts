@@ -116,6 +116,17 @@ describe('gateway', function () {
       expect(await send(readingAt(device, 0))).to.equal('RETIRED_KEY')
     })
 
+    it('of a device without the credential that the project requires are refused, and taken once it has one', async () => {
+      chain.requiredCredential = `0x${'cc'.repeat(32)}`
+      expect(await send(readingAt(device, 0))).to.equal('NO_CREDENTIAL')
+      chain.credentials.set(device.publicKeys.device, 'suspended')
+      expect(await send(readingAt(device, 0))).to.equal('NO_CREDENTIAL')
+      const { items } = await get<{ items: RefusalItem[] }>('/v1/refusals')
+      expect(JSON.stringify(items)).to.contain('suspended').and.to.contain('cccc')
+      chain.credentials.set(device.publicKeys.device, 'valid')
+      expect(await send(readingAt(device, 0))).to.equal('accepted')
+    })
+
     it('by a key that is rotated away are refused from that moment, and by the new key accepted', async () => {
       expect(await send(readingAt(device, 0))).to.equal('accepted')
       const { device: id, signer } = device.publicKeys

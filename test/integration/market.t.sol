@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IDataKeyRegistry} from "../../contracts/interfaces/identity/IDataKeyRegistry.sol";
+import {ICredentialRegistry} from "../../contracts/interfaces/identity/ICredentialRegistry.sol";
 import {IProverStore} from "../../contracts/interfaces/w3bstream/IProverStore.sol";
 import {IRouter} from "../../contracts/interfaces/w3bstream/IRouter.sol";
 import {ITaskManager, TaskAssignment} from "../../contracts/interfaces/w3bstream/ITaskManager.sol";
@@ -246,6 +247,26 @@ contract MarketOnIdentity is IdentityFixture {
         assertEq(provers.beneficiary(newKey), wallet);
     }
 
+    /// @dev Passport and stamps: admission follows the credential, what was admitted before is paid.
+    function test_ADeviceIsAdmittedWhileItsCredentialIsGood() public {
+        bytes32 typeId = credentials.createType("stamp", "", "", 0);
+        credentials.setIssuer(typeId, address(this), ICredentialRegistry.IssuerState.Open);
+        vm.prank(projectOwner);
+        projects.setRequiredCredential(projectId, typeId);
+        bytes memory missing = abi.encodeWithSelector(ITaskManager.TaskManager_NoCredential.selector, device, typeId);
+        _expectRevertOfAssign(0, missing);
+        ICredentialRegistry.Offer memory offer;
+        (offer.typeId, offer.issuer, offer.device) = (typeId, address(this), device);
+        (offer.validUntil, offer.deadline) = (type(uint40).max, block.timestamp);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(KEY, credentials.acceptanceHash(offer));
+        credentials.claim(offer, "", abi.encodePacked(r, s, v));
+        _assign(0);
+        credentials.setStatus(0, 0, true);
+        _expectRevertOfAssign(1, missing);
+        _route(0, _commitmentAt(0));
+        assertEq(token.balanceOf(ioID.walletOf(id)), 64 * READING_PRICE);
+    }
+
     function _deployMarket() private {
         address authority = address(manager);
         verifier = new VerifierDouble();
@@ -269,7 +290,8 @@ contract MarketOnIdentity is IdentityFixture {
                         address(provers),
                         address(ioID),
                         address(dataKeys),
-                        address(memberships)
+                        address(memberships),
+                        address(credentials)
                     )
                 ),
                 abi.encodeCall(TaskManager.initialize, (authority))
@@ -381,8 +403,13 @@ contract MarketOnIdentity is IdentityFixture {
     }
 
     function _expectRefused(uint32 window, Refusal reason) private {
+        bytes32 task = _assignment(window).taskId;
+        _expectRevertOfAssign(window, abi.encodeWithSelector(ITaskManager.TaskManager_Refused.selector, task, reason));
+    }
+
+    function _expectRevertOfAssign(uint32 window, bytes memory why) private {
         TaskAssignment memory assignment = _assignment(window);
-        vm.expectRevert(abi.encodeWithSelector(ITaskManager.TaskManager_Refused.selector, assignment.taskId, reason));
+        vm.expectRevert(why);
         vm.prank(COORDINATOR);
         tasks.assign(assignment, COORDINATOR, block.timestamp + 600);
     }

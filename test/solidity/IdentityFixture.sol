@@ -5,6 +5,7 @@ import {AccessManager} from "@openzeppelin/contracts/access/manager/AccessManage
 import {ERC2771Forwarder} from "@openzeppelin/contracts/metatx/ERC2771Forwarder.sol";
 import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import {Burner} from "../../contracts/identity/Burner.sol";
+import {CredentialRegistry} from "../../contracts/identity/CredentialRegistry.sol";
 import {DataKeyRegistry} from "../../contracts/identity/DataKeyRegistry.sol";
 import {DeviceNFT} from "../../contracts/identity/DeviceNFT.sol";
 import {IoID} from "../../contracts/identity/IoID.sol";
@@ -34,6 +35,7 @@ abstract contract IdentityFixture is Test {
     Memberships internal memberships;
     IoIDRecovery internal recovery;
     ERC2771Forwarder internal forwarder;
+    CredentialRegistry internal credentials;
     DeviceNFT internal deviceNFT;
     address internal walletProxy;
 
@@ -97,6 +99,12 @@ abstract contract IdentityFixture is Test {
             _proxy(
                 address(new DataKeyRegistry(authority, address(registry), address(memberships))),
                 abi.encodeCall(DataKeyRegistry.initialize, ())
+            )
+        );
+        credentials = CredentialRegistry(
+            _proxy(
+                address(new CredentialRegistry(authority, address(registry), address(burner))),
+                abi.encodeCall(CredentialRegistry.initialize, ())
             )
         );
         (projectId, deviceNFT) = newProject("sensors", 0, 1000);

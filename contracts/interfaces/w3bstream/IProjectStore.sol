@@ -14,6 +14,7 @@ interface IProjectStore {
 
     event TermsPublished(uint256 indexed projectId, uint32 indexed version, bytes32 termsId);
     event CoordinatorSet(uint256 indexed projectId, address indexed coordinator, bool allowed);
+    event RequiredCredentialSet(uint256 indexed projectId, bytes32 indexed typeId);
     event RouterSet(address indexed router);
     event AttributeSet(uint256 indexed projectId, bytes32 indexed key, bytes value);
     event BinderSet(address indexed binder);
@@ -61,6 +62,10 @@ interface IProjectStore {
     /// hands: a new owner reads `CoordinatorSet` and ends those that are not his.
     function setCoordinator(uint256 projectId, address coordinator, bool allowed) external;
 
+    /// @notice Admits only devices that hold a good credential of this type to new assignments; 0: all. Project owner.
+    /// @dev Whoever owns the type chooses its issuers, so a type of the project's own is the project's choice of them.
+    function setRequiredCredential(uint256 projectId, bytes32 typeId) external;
+
     /// @notice Stops new assignments; running tasks settle, recall and pay as before. Project owner.
     function pause(uint256 _projectId) external;
     function resume(uint256 _projectId) external;
@@ -76,6 +81,8 @@ interface IProjectStore {
     function termsVersion(uint256 projectId) external view returns (uint32);
     function terms(uint256 projectId, uint32 version) external view returns (Terms memory);
     function termsIdOf(uint256 projectId, uint32 version) external view returns (bytes32);
+    /// @notice Type of credential that a device must hold; 0: none.
+    function requiredCredential(uint256 projectId) external view returns (bytes32);
     function isCoordinator(uint256 projectId, address coordinator) external view returns (bool);
     /// @notice The project's time now under a version of its terms, seconds.
     function timeOf(uint256 projectId, uint32 version) external view returns (uint256);

@@ -47,6 +47,8 @@ interface ITaskManager {
     error TaskManager_BatchSize(uint256 size, uint256 max);
     /// @notice Why a single assignment was refused; a batch says it with `TaskSkipped`.
     error TaskManager_Refused(bytes32 taskId, Refusal reason);
+    /// @notice The device does not hold a good credential of the type that the project requires.
+    error TaskManager_NoCredential(address device, bytes32 typeId);
     error TaskManager_WrongState(bytes32 taskId, TaskState have, TaskState want);
     error TaskManager_NotExpired(bytes32 taskId, uint256 deadline, uint256 time);
     error TaskManager_AlreadySet(address current);

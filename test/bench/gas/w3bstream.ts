@@ -95,11 +95,7 @@ async function market(proxied: boolean) {
   const provers = await at('ProverStore', await place('ProverStore', [identity.address], [authority.address]))
   const manager = await at(
     'TaskManager',
-    await place(
-      'TaskManager',
-      [projects.address, provers.address, identity.address, identity.address, identity.address],
-      [authority.address],
-    ),
+    await place('TaskManager', [projects.address, provers.address, ...Array<unknown>(4).fill(identity.address)], [authority.address]),
   )
   const escrow = await deploy('TaskEscrow', [manager.address, identity.address])
   const router = await at(

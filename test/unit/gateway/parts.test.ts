@@ -179,6 +179,7 @@ describe('gateway/chain-view', () => {
     memberships: `0x${'ef'.repeat(20)}` as const,
     dataKeyRegistry: contracts.dataKeyRegistry,
     projectStore: contracts.projectStore,
+    credentialRegistry: contracts.dataKeyRegistry,
   }
 
   /** A chain of blocks that are only numbers, whose answers and logs the test writes. */
@@ -188,15 +189,20 @@ describe('gateway/chain-view', () => {
       fork: 'a',
       signer: address as string,
       calls: 0,
-      logs: [] as { topics: string[] }[],
+      logs: [] as { topics: string[]; address?: string }[],
       removed: false,
       checks: 0,
       rotatesAt: Infinity,
+      status: 2,
     }
-    const block = (number: bigint): { number: bigint; hash: string } => ({ number, hash: `${state.fork}${number}` })
+    const block = (number: bigint): { number: bigint; hash: string; timestamp: bigint } => ({
+      number,
+      hash: `${state.fork}${number}`,
+      timestamp: 1000n + number,
+    })
     const client = {
       getBlock: async ({ blockNumber }: { blockNumber?: bigint } = {}) => block(blockNumber ?? BigInt(state.head)),
-      getLogs: async () => state.logs,
+      getLogs: async () => state.logs.map((log) => ({ address: contracts.ioIDRegistry, ...log })),
       readContract: async ({ functionName, args }: { functionName: string; args: readonly unknown[] }) => {
         state.calls += 1
         if (functionName === 'signerOf') return state.signer
@@ -207,6 +213,8 @@ describe('gateway/chain-view', () => {
           return Number(args[2]) < state.rotatesAt ? [{ x: 1n, y: 2n }, 5n] : [{ x: 3n, y: 4n }, 6n]
         }
         if (functionName === 'termsVersion') return 0
+        if (functionName === 'statusOf') return state.status
+        if (functionName === 'credentialOf') return { validFrom: 1005, validUntil: 1010 }
         if (functionName === 'nonces') return state.removed ? 2n : 0n
         return false
       },
@@ -236,6 +244,29 @@ describe('gateway/chain-view', () => {
     await view.follow()
     expect(await view.device(device)).to.have.property('signer', state.signer)
     expect(await view.dataKey(project, device, 0)).to.equal(undefined)
+  })
+
+  it('asks for a credential once, and again when its time comes, another type is asked for, or anything happens to credentials', async () => {
+    const { state, view } = fake()
+    const typeId = `0x${'ee'.repeat(32)}` as const
+    const next = async (head: number, logs: typeof state.logs = []): Promise<string> => {
+      Object.assign(state, { head, logs })
+      await view.follow()
+      return view.credential(device, typeId)
+    }
+    expect(await next(2)).to.equal('not valid yet')
+    const { calls } = state
+    state.status = 1
+    expect(await next(4)).to.equal('not valid yet')
+    expect(state.calls).to.equal(calls)
+    expect(await next(5)).to.equal('valid')
+    state.status = 4
+    expect(await next(6)).to.equal('valid')
+    expect(await next(7, [{ topics: ['0x00'], address: contracts.dataKeyRegistry.toUpperCase().replace('0X', '0x') }])).to.equal('revoked')
+    state.status = 5
+    expect(await view.credential(device, `0x${'ef'.repeat(32)}`)).to.equal('suspended')
+    state.status = 3
+    expect(await next(10)).to.equal('expired')
   })
 
   it('asks once for the data key of all windows to come, and again where another key is announced', async () => {

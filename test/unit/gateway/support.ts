@@ -10,7 +10,8 @@ import { gatewayConfig } from '../../../agents/gateway/config.ts'
 import { type GatewayChain, type RunningGateway, startGateway } from '../../../agents/gateway/service.ts'
 import { createLog } from '../../../agents/kit/log.ts'
 import { createMetrics } from '../../../agents/kit/metrics.ts'
-import { type Address, channelIdOf, type DeviceId, projectId } from '../../../agents/protocol/ids.ts'
+import type { CredentialStatus } from '../../../agents/protocol/eip712/credential.ts'
+import { type Address, channelIdOf, type DeviceId, type Hex, projectId } from '../../../agents/protocol/ids.ts'
 import { type Terms, termsIdOf } from '../../../agents/protocol/terms.ts'
 import { packWindow, type WindowReading } from '../../../agents/protocol/window.ts'
 import { createDeviceSigner, type DeviceSigner } from '../../../agents/sdk/signer.ts'
@@ -64,6 +65,8 @@ export class FakeChain implements ChainView {
   readonly devices = new Map<DeviceId, DeviceFacts>()
   readonly keys = new Map<DeviceId, Point>()
   readonly retired = new Set<Address>()
+  readonly credentials = new Map<DeviceId, CredentialStatus>()
+  requiredCredential: Hex | undefined
   terms: Terms = terms()
   failing = false
 
@@ -76,7 +79,13 @@ export class FakeChain implements ChainView {
   async project(of: bigint): ReturnType<ChainView['project']> {
     if (this.failing) throw new Error('no answer')
     if (of !== project) return undefined
-    return { version: 1, terms: this.terms, termsId: termsIdOf({ chainId, ...contracts, project: of, version: 1 }, this.terms) }
+    const { requiredCredential } = this
+    return {
+      version: 1,
+      requiredCredential,
+      terms: this.terms,
+      termsId: termsIdOf({ chainId, ...contracts, project: of, version: 1 }, this.terms),
+    }
   }
 
   async device(device: DeviceId): Promise<DeviceFacts> {
@@ -85,6 +94,10 @@ export class FakeChain implements ChainView {
 
   async dataKey(of: bigint, device: DeviceId): Promise<Point | undefined> {
     return of === project ? this.keys.get(device) : undefined
+  }
+
+  async credential(device: DeviceId): Promise<CredentialStatus> {
+    return this.credentials.get(device) ?? 'missing'
   }
 
   async isRetired(key: Address): Promise<boolean> {

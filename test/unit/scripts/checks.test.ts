@@ -80,6 +80,21 @@ describe('scripts/layouts', () => {
     expect(incompatibilities(before, { ...before, namespaces: { ...before.namespaces, b: [] } })).to.deep.equal([])
   })
 
+  it('accepts members at the end of the struct that a mapping leads to, and no other change of it', () => {
+    const states = (members: string): Layout => layout([[`mapping(uint256 => mapping(address => struct S { ${members} }))`, 's']])
+    const old = states('bool a; struct T { bool b } t')
+    expect(incompatibilities(old, states('bool a; struct T { bool b } t; uint16 c'))).to.deep.equal([])
+    for (const members of [
+      'bool a; struct T { bool b; bool c } t',
+      'bool c; bool a; struct T { bool b } t',
+      'bool a',
+      'bool a; struct T { bool b } tt',
+    ])
+      expect(incompatibilities(old, states(members))).to.have.length(1)
+    const list = layout([['struct S { bool a }[]', 's']])
+    expect(incompatibilities(list, layout([['struct S { bool a; bool b }[]', 's']]))).to.have.length(1)
+  })
+
   it('refuses a removed, moved, renamed or retyped member and a lost namespace', () => {
     expect(incompatibilities(before, layout([['uint256', 'x']]))).to.have.length(1)
     expect(

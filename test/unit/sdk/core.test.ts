@@ -10,6 +10,7 @@ import { verifyPossession } from '../../../agents/crypto/schnorr.ts'
 import { canonicalHash, canonicalJson, type Json } from '../../../agents/protocol/canonical-json.ts'
 import { removeTypes, rotateTypes, updateTypes } from '../../../agents/protocol/eip712/identity.ts'
 import { envelopeDigests } from '../../../agents/protocol/envelope.ts'
+import { acceptanceTypes } from '../../../agents/protocol/eip712/credential.ts'
 import { channelIdOf, type Hex, projectId } from '../../../agents/protocol/ids.ts'
 import { decodeDataSignature, packWindow, readingsRoot, windowMessage } from '../../../agents/protocol/window.ts'
 import { createDidDocument } from '../../../agents/sdk/did-document.ts'
@@ -129,6 +130,29 @@ describe('sdk/signer', () => {
     }
   })
 
+  it('accepts a credential for itself, whole, and for nobody else', async () => {
+    const credentialRegistry = `0x${'cc'.repeat(20)}` as const
+    const able = createDeviceSigner({ keys, project: projectId(7), ...places, credentialRegistry })
+    const hash: Hex = `0x${'11'.repeat(32)}`
+    const offer = {
+      ...{ typeId: hash, issuer: places.dataKeyRegistry, device, credentialHash: hash, validFrom: 1, validUntil: 2 },
+      ...{ statusList: 0, statusIndex: 3, maxPrice: 4n, nonce: 5n, deadline: 6n },
+    }
+    const domain = { name: 'CredentialRegistry', version: '1', chainId: 31_337, verifyingContract: credentialRegistry } as const
+    const signature = await able.credential(offer)
+    const typed = { domain, types: acceptanceTypes, primaryType: 'Acceptance', message: { offer }, signature } as const
+    expect((await recoverTypedDataAddress(typed)).toLowerCase()).to.equal(device)
+    const codeOf = (work: Promise<unknown>): Promise<string> =>
+      work.then(
+        () => 'signed',
+        (error: unknown) => (error as { code: string }).code,
+      )
+    expect(await codeOf(able.credential({ ...offer, device: places.dataKeyRegistry }))).to.equal('SIGN_REFUSED')
+    expect(await codeOf(signer.credential(offer))).to.equal('SIGN_REFUSED')
+    const { nonce: _, ...short } = offer
+    expect(await codeOf(able.credential(short as typeof offer))).to.equal('SIGN_REFUSED')
+  })
+
   it('binds its data key by both keys', async () => {
     const offer = await signer.dataKey({ tokenId: 4n, fromWindow: 0, deadline: 99n })
     const domain = { name: 'DataKeyRegistry', version: '1', chainId: 31_337, verifyingContract: places.dataKeyRegistry } as const
@@ -179,6 +203,7 @@ describe('sdk/typed-data', () => {
       'the fields of the type differ',
     )
     expect(await refused({ ...permit, types: { ...permit.types, Extra: [] } })).to.contain('the fields of the type differ')
+    expect(await refused(typedData(places, 'Acceptance', { offer: {} }))).to.contain('its contract is not known')
     expect(await refused({ ...permit, message: { owner: device } })).to.contain('other members')
     expect(await refused({ ...permit, message: { ...permit.message, more: 1 } })).to.contain('other members')
   })

@@ -67,15 +67,8 @@ abstract contract Market is Test {
         projects = ProjectStore(_proxy(logic, abi.encodeCall(ProjectStore.initialize, (address(authority), true))));
         logic = address(new ProverStore(address(identity)));
         provers = ProverStore(_proxy(logic, abi.encodeCall(ProverStore.initialize, (address(authority)))));
-        logic = address(
-            new TaskManager(
-                address(projects),
-                address(provers),
-                address(identity),
-                address(identity),
-                address(identity)
-            )
-        );
+        address id = address(identity);
+        logic = address(new TaskManager(address(projects), address(provers), id, id, id, id));
         manager = TaskManager(_proxy(logic, abi.encodeCall(TaskManager.initialize, (address(authority)))));
         escrow = new TaskEscrow(address(manager), address(identity));
         logic = address(

@@ -14,6 +14,20 @@ import {ProjectStore} from "../../../contracts/w3bstream/ProjectStore.sol";
 import {Market} from "./Market.sol";
 
 contract StoresTest is Market {
+    function test_SetRequiredCredential_IsTheProjectOwners() public {
+        vm.prank(STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(IProjectStore.ProjectStore_NotOwner.selector, PROJECT, STRANGER));
+        projects.setRequiredCredential(PROJECT, "type");
+        vm.expectEmit(address(projects));
+        emit IProjectStore.RequiredCredentialSet(PROJECT, "type");
+        vm.prank(OWNER);
+        projects.setRequiredCredential(PROJECT, "type");
+        assertEq(projects.requiredCredential(PROJECT), "type");
+        assertEq(projects.requiredCredential(PROJECT + 1), 0);
+        assertEq(projects.assignmentTerms(PROJECT, COORDINATOR).requiredCredential, "type");
+        assertTrue(projects.isValidProject(PROJECT));
+    }
+
     function test_PublishTerms_FreezesAVersion() external {
         Terms memory first = _terms();
         bytes32 firstId = _idOf(1, first);

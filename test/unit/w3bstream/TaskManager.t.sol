@@ -178,6 +178,40 @@ contract TaskManagerTest is Market {
     }
 
     /// @dev Attack 14: what one item's project, device or prover does never stops the others of a batch.
+    /// @dev Passport and stamps: the project names a type, and a device is admitted while its credential is good.
+    function test_Assign_RevertWhen_TheRequiredCredentialIsMissing() public {
+        bytes32 typeId = "calibrated";
+        vm.prank(OWNER);
+        projects.setRequiredCredential(PROJECT, typeId);
+        TaskAssignment memory first = _assignmentOf(0);
+        vm.prank(COORDINATOR);
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.TaskManager_NoCredential.selector, DEVICE, typeId));
+        manager.assign(first, SEQUENCER, block.timestamp + 600);
+
+        identity.setCredential(DEVICE_TWO, typeId, true);
+        TaskAssignment[] memory batch = new TaskAssignment[](2);
+        batch[0] = first;
+        batch[1] = _assignment(PROJECT, DEVICE_TWO, 0, PROVER);
+        vm.expectEmit(address(manager));
+        emit ITaskManager.TaskSkipped(PROJECT, first.taskId, Refusal.NoCredential);
+        vm.prank(COORDINATOR);
+        manager.assign(batch, SEQUENCER, block.timestamp + 600);
+        assertEq(uint256(manager.stateOf(batch[1].taskId)), uint256(TaskState.Assigned));
+        assertEq(uint256(manager.stateOf(first.taskId)), uint256(TaskState.None));
+
+        identity.setCredential(DEVICE, "another", true);
+        vm.prank(COORDINATOR);
+        vm.expectRevert(abi.encodeWithSelector(ITaskManager.TaskManager_NoCredential.selector, DEVICE, typeId));
+        manager.assign(first, SEQUENCER, block.timestamp + 600);
+        identity.setCredential(DEVICE, typeId, true);
+        _assign(DEVICE, 0, PROVER);
+
+        vm.prank(OWNER);
+        projects.setRequiredCredential(PROJECT, 0);
+        identity.setCredential(DEVICE, typeId, false);
+        _assign(DEVICE, 1, PROVER_TWO);
+    }
+
     function test_Attack14_ABatchSkipsWhatCannotStand() external {
         _assign(DEVICE, 0, PROVER);
         TaskAssignment[] memory batch = new TaskAssignment[](4);

@@ -64,6 +64,7 @@ contract UpgradesTest is Market {
                         address(provers),
                         address(identity),
                         address(identity),
+                        address(identity),
                         address(identity)
                     )
                 ),

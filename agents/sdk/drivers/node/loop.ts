@@ -215,6 +215,7 @@ export function createDeviceLoop({ signer, store, rows, transport, metrics, log 
 const advice: Partial<Record<RefusalCode, string>> = {
   REMOVED: 'the owner removed this device; register it again, or stop it',
   WRONG_PROJECT: 'correct `project` in the configuration of this device',
+  NO_CREDENTIAL: 'have an issuer that the project trusts issue this device the credential that its terms of admission name',
   RETIRED_KEY: 'give this device the key that the owner rotated to',
   BAD_SIGNATURE: 'check that the addresses file is that of the gateway’s deployment',
   WRONG_CHANNEL: 'correct `channel`: the project’s terms name another one',
