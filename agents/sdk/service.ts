@@ -15,4 +15,4 @@ export { type CertId, certIdsOf, type ParsedCertificate, recordOf } from './x509
 export { type CertificateKey, issueBelow, issueRoot, newCertificateKey } from './x509/issue.ts'
 export { keyFromPem, keyToPem, pathFromPem, pathToPem, publicKeyFromPem } from './x509/pem.ts'
 export { signCertificate, signRevocation, statusReader } from './x509/registry.ts'
-export { createDeviceSigner, type DeviceSigner } from './signer.ts'
+export { createDeviceSigner, type CredentialOffer, type DeviceSigner } from './signer.ts'

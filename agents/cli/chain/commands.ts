@@ -2,6 +2,7 @@
 /** Commands that speak to a chain: their options and examples. What they do is in the file of each, loaded when it is called. */
 import { type Command, Option } from 'commander'
 import type { IssueOptions, RenewOptions } from '../cert.ts'
+import type { IssueOptions as OfferOptions, TypeOptions } from '../credential.ts'
 import type { NetworkOptions } from './network.ts'
 import type { SpendOptions } from './spend.ts'
 
@@ -16,15 +17,17 @@ const onNetwork = (command: Command): Command =>
     .option('--addresses <file>', 'addresses file of the deployment, where it lies elsewhere')
     .option('--json', 'as one line of JSON', false)
 
-/** Of commands that send: whose key, and the answer to the question. */
-const spending = (command: Command): Command =>
-  onNetwork(command)
+/** Of commands that sign: whose key. */
+const keyed = (command: Command): Command =>
+  command
     .option('--key-file <file>', 'keystore of the key that pays and consents (default: the project owner’s, on a local network)')
     .option('--password-file <file>', 'file with its password (mode 0600)')
     .option('--signer-url <url>', 'remote signer, instead of a key file')
     .option('--signer-address <address>', 'the key in the remote signer')
     .option('--signer-token-file <file>', 'file with the remote signer’s token (mode 0600)')
-    .option('-y, --yes', 'go on without the question', false)
+
+/** Of commands that send: the answer to the question, too. */
+const spending = (command: Command): Command => keyed(onNetwork(command)).option('-y, --yes', 'go on without the question', false)
 
 const withDocument = (command: Command): Command =>
   command
@@ -42,6 +45,11 @@ const example = (command: Command, ...lines: string[]): Command =>
 
 export function addChainCommands(program: Command, state: State, whole: Whole): void {
   addProject(program.command('project').description('Projects: their ioIDs, device contract, operators and metadata'), state, whole)
+  addCredential(
+    program.command('credential').description('Credentials of devices: types, issuers, offers, claims, revocation'),
+    state,
+    whole,
+  )
   addDid(program.command('did').description('DIDs: keys and documents of devices, and what a did:io resolves to'), state)
   addDevice(
     program.command('device').description('Devices: registration, document, key, removal, and many of them from a file'),
@@ -277,4 +285,69 @@ function addCert(cert: Command, state: State, whole: Whole): void {
     .action(async (name: string, options: SpendOptions & { issuerKeys?: string }) =>
       (await load()).revokeCertificate(state(), name, options),
     )
+}
+
+function addCredential(credential: Command, state: State, whole: Whole): void {
+  const load = () => import('../credential.ts')
+  example(credential, 'credential type "Calibrated" --price 1000', 'credential status 0x… "Calibrated" --creator 0x…')
+  const made = (command: Command): Command => command.option('--creator <address>', 'who made the type, where it is named by its name')
+
+  example(spending(credential.command('type')), 'credential type "Calibrated" --price 1000 --open 0x…')
+    .description('Makes a type of the paying key, or changes its price and issuers')
+    .argument('<type>', 'its name, or its id')
+    .option('--price <wei>', 'burned with each credential')
+    .option('--schema <file>', 'JSON schema of its credentials: its hash goes on chain')
+    .option('--schema-uri <uri>', 'where the schema lies')
+    .option('--open <address>', 'let an issuer issue (may be repeated)', list, [])
+    .option('--close <address>', 'end an issuer; what it issued stays good (may be repeated)', list, [])
+    .option('--void <address>', 'end an issuer and all that it issued, for good (may be repeated)', list, [])
+    .action(async (type: string, options: TypeOptions) => (await load()).credentialType(state(), type, options))
+
+  example(
+    made(keyed(onNetwork(credential.command('issue')))),
+    'credential issue 0x… --type "Calibrated" --credential credential.json --out offer.json',
+  )
+    .description('Signs an offer of a credential to a device; sends nothing')
+    .argument('<device>', 'address or DID')
+    .requiredOption('--type <type>', 'name of a type, or its id')
+    .requiredOption('--credential <file>', 'the credential, JSON: its hash is what is claimed')
+    .requiredOption('--out <file>', 'offer to write; an existing file is never overwritten')
+    .addOption(new Option('--days <days>', 'days that the credential is valid').argParser(whole(1, 36_500)).default(365))
+    .addOption(new Option('--open-days <days>', 'days that the offer may be taken').argParser(whole(1, 365)).default(30))
+    .addOption(new Option('--list <number>', 'which of your status lists').argParser(whole(0, 1_000_000)).default(0))
+    .option('--max-price <wei>', 'most that the claim may burn (default: the price of now)')
+    .action(async (device: string, options: OfferOptions) => (await load()).issueCredential(state(), device, options))
+
+  example(spending(credential.command('claim')), 'credential claim offer.json --keys sensor.keys.json')
+    .description('Takes an offered credential for a device, and burns its price')
+    .argument('<offer>', 'file that credential issue wrote')
+    .requiredOption('--keys <file>', 'current keys of the device')
+    .action(async (offer: string, options: SpendOptions & { keys: string }) => (await load()).claimCredential(state(), offer, options))
+
+  example(made(onNetwork(credential.command('status'))), 'credential status 0x… 0x… --json')
+    .description('Whether a device holds a good credential of a type; fails when it does not')
+    .argument('<device>', 'address or DID')
+    .argument('<type>', 'id of the type, or its name with --creator')
+    .action(async (device: string, type: string, options: NetworkOptions & { creator?: string }) =>
+      (await load()).credentialStatus(state(), device, type, options),
+    )
+
+  example(
+    made(spending(credential.command('revoke'))),
+    'credential revoke 0x… "Calibrated"',
+    'credential revoke 0x… "Calibrated" --suspend',
+  )
+    .description('Revokes a credential for good, or suspends and resumes it; its issuer only')
+    .argument('<device>', 'address or DID')
+    .argument('<type>', 'name of a type, or its id')
+    .option('--suspend', 'only suspend it', false)
+    .option('--resume', 'take a suspension back', false)
+    .action(async (device: string, type: string, options: SpendOptions & { creator?: string; suspend: boolean; resume: boolean }) =>
+      (await load()).revokeCredential(state(), device, type, options),
+    )
+
+  example(onNetwork(credential.command('list')), 'credential list 0x… --json')
+    .description('Credentials that a device took, with what they are now')
+    .argument('<device>', 'address or DID')
+    .action(async (device: string, options: NetworkOptions) => (await load()).listCredentials(state(), device, options))
 }

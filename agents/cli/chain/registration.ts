@@ -111,7 +111,10 @@ export async function standingOf(network: OpenNetwork, device: DeviceId, project
 /** What signs for a device at hand. */
 export function signerFor(network: OpenNetwork, keys: DeviceKeys, device?: DeviceId): DeviceSigner {
   const { deployment, at } = network
-  const places = { chainId: deployment.chainId, ioIDRegistry: at('IoIDRegistry'), dataKeyRegistry: at('DataKeyRegistry') }
+  const places = {
+    ...{ chainId: deployment.chainId, ioIDRegistry: at('IoIDRegistry'), dataKeyRegistry: at('DataKeyRegistry') },
+    credentialRegistry: at('CredentialRegistry'),
+  }
   // Only readings and windows name a project, and none are signed here.
   return createDeviceSigner({ keys, project: projectId(1n), ...(device !== undefined && { device }), ...places })
 }

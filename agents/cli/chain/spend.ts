@@ -19,6 +19,7 @@ import { type Call, createSender, type Request, type Sender } from '../../kit/se
 import { TrellisError } from '../../protocol/errors.ts'
 import {
   certificateRegistryAbi,
+  credentialRegistryAbi,
   dataKeyRegistryAbi,
   deviceAccountAbi,
   deviceNFTAbi,
@@ -74,6 +75,7 @@ const errors = errorsOf(
   deviceNFTAbi,
   dataKeyRegistryAbi,
   deviceAccountAbi,
+  credentialRegistryAbi,
 )
 
 /** A step's call, checked against its ABI. */
