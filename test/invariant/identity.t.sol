@@ -24,6 +24,7 @@ contract IdentityHandler is IdentityFixture {
         uint256[] ids;
     }
 
+    uint256 public steps;
     mapping(bytes4 action => uint256) public calls;
     mapping(bytes4 action => uint256) public successes;
     uint256[MEMBERSHIPS] private _further;
@@ -81,6 +82,7 @@ contract IdentityHandler is IdentityFixture {
 
     modifier counted() {
         ++calls[msg.sig];
+        ++steps;
         _;
     }
 
@@ -249,8 +251,8 @@ contract IdentityHandler is IdentityFixture {
     function checkRates(bytes4[] calldata actions) external view {
         for (uint256 i = 0; i < actions.length; ++i) {
             uint256 made = calls[actions[i]];
-            // From five calls on: of fewer, a share says nothing.
-            if (made >= 5) assertGe(5 * successes[actions[i]], made, "an action fails");
+            // Of few calls none may have had an effect by chance.
+            if (made >= 12) assertGe(5 * successes[actions[i]], made, "an action fails");
         }
     }
 
@@ -547,15 +549,27 @@ contract IdentityInvariants is IdentityFixture {
     /// @custom:invariant INV-IDENTITY-1 … 7 of README.md: one live ioID per identifier; retired keys stay retired; list = count = live
     /// devices and members, pages end and are free of duplicates; nobody but its owner moves what a wallet holds; a data key has one
     /// device, and bindings only grow; memberships are of live ioIDs; recoveries wait.
+    /// forge-config: default.invariant.runs = 256
+    /// forge-config: default.invariant.depth = 128
     /// forge-config: default.invariant.fail-on-revert = true
     function invariant_IdentityIsConsistent() public view {
         handler.check();
+        // What is wrong stays wrong: the dearer looks are for every eighth call, and for the end.
+        if (handler.steps() % 8 == 0) _checkAll();
+    }
+
+    function afterInvariant() public view {
+        handler.check();
+        _checkAll();
+        handler.checkRates(actions);
+    }
+
+    function _checkAll() private view {
         handler.checkKeys();
         handler.checkWallets();
         handler.checkDataKeys();
         handler.checkMembers();
         handler.checkRecoveries();
-        handler.checkRates(actions);
         for (uint256 size = 1; size < 5; ++size) handler.checkPages(size);
     }
 }
