@@ -169,4 +169,51 @@ export const MUTANTS: readonly Mutant[] = [
       ['a session calls the registry', 'if (target == home_.collection || target == home_.registry) return false;', ''],
     ],
   ),
+  ...of(
+    'identity/CredentialRegistry',
+    ['identity/CredentialRegistry'],
+    [
+      [
+        'a credential is claimed without the device’s key',
+        'if (signer == address(0) || signer != _registry.signerOf(offer.device)) {',
+        'if (signer == address(0)) {',
+      ],
+      ['an offer is taken twice', '$.spent[issuer][nonce >> 8] = word | bit;', ''],
+      [
+        'a credential costs nothing',
+        'if (msg.value < price) revert CredentialRegistry_Underpaid(msg.value, price);',
+        'if (msg.value < price) price = msg.value;',
+      ],
+      ['nothing is burned for a credential', 'if (price != 0) _burner.burn{value: price}(offer.typeId);', ''],
+      [
+        'a revoked credential is valid',
+        'if (_bit($, held.issuer, held.statusList, held.statusIndex)) return CredentialStatus.Revoked;',
+        '',
+      ],
+      ['a credential outlives its device', 'if (_ioID.tokenIdOf(device) != held.tokenId) return CredentialStatus.DeviceGone;', ''],
+      ['a refund of a credential is paid again', '$.refunds[msg.sender] = 0;', ''],
+    ],
+  ),
+  ...of(
+    'identity/CertificateRegistry',
+    ['identity/CertificateRegistry'],
+    [
+      ['a root needs no owner', '_checkOwner(owner, digest, consent);', ''],
+      ['a certificate needs no issuer', '_checkKey(issuer, digest, issuerSignature);', ''],
+      ['a revoked parent issues', 'if (parentStatus != Status.Valid || !parent.ca) {', 'if (!parent.ca) {'],
+      ['who is no authority issues', 'if (parentStatus != Status.Valid || !parent.ca) {', 'if (parentStatus != Status.Valid) {'],
+      ['a child outlives its parent', '_checkValidity(what, parent.notAfter);', '_checkValidity(what, type(uint40).max);'],
+      [
+        'a name is outside the authority’s',
+        'if (!DnsName.isWithin(what.name, parent.name)) revert CertificateRegistry_BadName(what.name);',
+        '',
+      ],
+      ['a path has no end', 'what.pathLen >= allowed', 'what.pathLen > allowed'],
+      [
+        'a certificate outlives its device',
+        'return _ioID.tokenIdOf(record.device) != record.tokenId;',
+        'return _ioID.tokenIdOf(record.device) == 0;',
+      ],
+    ],
+  ),
 ]
