@@ -146,7 +146,10 @@ export async function claimCredential(
   const have = await network.client.readContract({ ...registry, functionName: 'credentialOf', args: [device, offer.typeId] })
   const told = { did: didOf(device), type: offer.typeId, credentialHash: offer.credentialHash }
   const spentAlready = await network.client.readContract({ ...registry, functionName: 'isNonceSpent', args: [offer.issuer, offer.nonce] })
-  if (spentAlready && have.credentialHash === offer.credentialHash) return void tell(options.json, { ...told, result: 'there' })
+  if (spentAlready && have.credentialHash === offer.credentialHash) {
+    tell(options.json, { ...told, result: 'there' })
+    return
+  }
   const { price, name } = await network.client.readContract({ ...registry, functionName: 'typeOf', args: [offer.typeId] })
   const deviceSignature = await signerFor(network, loadKeys(fromWhereCalled(options.keys)), device).credential(offer)
   const step: Step = {
@@ -230,7 +233,10 @@ export async function listCredentials(state: string | undefined, name: string, o
       return { type, name: title, issuer, status: await statusOf(network, device, type) }
     }),
   )
-  if (options.json) return void tell(true, { did: didOf(device), credentials: rows })
+  if (options.json) {
+    tell(true, { did: didOf(device), credentials: rows })
+    return
+  }
   process.stdout.write(
     `${columns([['name', 'status', 'issuer', 'type'], ...rows.map((row) => [row.name, row.status, row.issuer, row.type])])}\n`,
   )

@@ -23,9 +23,7 @@ async function measure(suite: IdentitySuite): Promise<Row[]> {
   const permit = async (n: number): Promise<readonly [number, Hex, Hex]> => {
     const nonce = await suite.read<bigint>(registry, 'nonces', [key(n).address])
     const domain = ioIDRegistryDomain(suite.chainId, registry.address)
-    const { v, r, s } = split(
-      await key(n).signTypedData({ domain, types: permitTypes, primaryType: 'Permit', message: { owner, nonce } }),
-    )
+    const { v, r, s } = split(await key(n).signTypedData({ domain, types: permitTypes, primaryType: 'Permit', message: { owner, nonce } }))
     return [v, r, s]
   }
   const register = async (n: number): Promise<TransactionReceipt> => {
