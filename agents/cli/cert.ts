@@ -27,6 +27,7 @@ import {
   recordOf,
   signCertificate,
   signRevocation,
+  standingReader,
   statusReader,
 } from '../sdk/service.ts'
 import { type NetworkOptions, openNetwork, type OpenNetwork } from './chain/network.ts'
@@ -139,7 +140,8 @@ export async function publishCertificate(
   }
   const issuer = path[1]?.device ?? record.device
   const deadline = await consentDeadline(network)
-  const sign = (file: string): Promise<Hex> => signCertificate(keysOf(file).identity, placesOn(network), record, deadline)
+  const standing = await standingReader(network.client, registryOn(network).address)(record.device)
+  const sign = (file: string): Promise<Hex> => signCertificate(keysOf(file).identity, placesOn(network), record, standing, deadline)
   if (issuer !== record.device && options.subjectKeys === undefined)
     throw new TrellisError({
       code: 'FLAG_MALFORMED',

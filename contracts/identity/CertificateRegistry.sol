@@ -23,7 +23,7 @@ contract CertificateRegistry is ICertificateRegistry, AccessManagedUpgradeable, 
 
     bytes32 private constant DOMAIN_NAME = keccak256("CertificateRegistry");
     bytes32 private constant CERTIFICATE_TYPE = keccak256(
-        "Certificate(bytes32 digest,address device,bytes32 parent,bytes32 spkiHash,uint40 notBefore,uint40 notAfter,bool ca,uint8 pathLen,string name,bytes32 replaces,uint256 deadline)"
+        "Certificate(bytes32 digest,address device,bytes32 parent,bytes32 spkiHash,uint40 notBefore,uint40 notAfter,bool ca,uint8 pathLen,string name,bytes32 replaces,uint256 tokenId,uint32 generation,uint256 deadline)"
     );
     bytes32 private constant REVOKE_TYPE = keccak256("RevokeCertificate(bytes32 certId,uint256 deadline)");
     bytes32 private constant VOID_TYPE = keccak256("VoidAll(address device,uint32 generation,uint256 deadline)");
@@ -140,6 +140,11 @@ contract CertificateRegistry is ICertificateRegistry, AccessManagedUpgradeable, 
     }
 
     /// @inheritdoc ICertificateRegistry
+    function standing(address device) public view returns (uint256 tokenId, uint32 generation_) {
+        return (_ioID.tokenIdOf(device), _storage().generations[device]);
+    }
+
+    /// @inheritdoc ICertificateRegistry
     function certIdOf(bytes32 parent, address device, bytes32 digest) public pure returns (bytes32) {
         return keccak256(abi.encode(parent, device, digest));
     }
@@ -148,7 +153,8 @@ contract CertificateRegistry is ICertificateRegistry, AccessManagedUpgradeable, 
     function publishHash(Certificate calldata what, uint256 deadline) public view returns (bytes32) {
         bytes memory head = abi.encode(CERTIFICATE_TYPE, what.digest, what.device, what.parent, what.spkiHash);
         bytes memory middle = abi.encode(what.notBefore, what.notAfter, what.ca, what.pathLen);
-        bytes memory tail = abi.encode(keccak256(bytes(what.name)), what.replaces, deadline);
+        (uint256 tokenId, uint32 generation_) = standing(what.device);
+        bytes memory tail = abi.encode(keccak256(bytes(what.name)), what.replaces, tokenId, generation_, deadline);
         return TypedData.digest(DOMAIN_NAME, keccak256(bytes.concat(head, middle, tail)));
     }
 

@@ -69,6 +69,8 @@ library Sessions {
 
     /// @dev Takes the calls off the limits before any of them runs.
     function take(Grant storage from, address key, IDeviceAccount.Call[] calldata calls, Home memory home_) internal {
+        // An empty run would change `state()` without end and cost the session nothing.
+        if (calls.length == 0) revert IDeviceAccount.DeviceAccount_OverLimit(key, from.calls, 0);
         uint256 value;
         for (uint256 i = 0; i < calls.length; ++i) {
             value += calls[i].value;

@@ -14,7 +14,7 @@ import { type PeerPolicy, type SecurePeer, tlsConnect, type TlsIdentity } from '
 import { type CertId, certIdsOf, type ParsedCertificate, recordOf } from '../../agents/sdk/x509/certificate.ts'
 import { type CertificateKey, issueBelow, issueRoot, newCertificateKey } from '../../agents/sdk/x509/issue.ts'
 import { keyToPem, pathToPem } from '../../agents/sdk/x509/pem.ts'
-import { signCertificate, signRevocation, statusReader } from '../../agents/sdk/x509/registry.ts'
+import { signCertificate, signRevocation, standingReader, statusReader } from '../../agents/sdk/x509/registry.ts'
 import { deployIdentity, HASH, type IdentitySuite, key, split, URI } from '../fixtures/identity.ts'
 import { kill, type LocalChain, startChain } from './support/chain.ts'
 import type { TlsProcessOptions } from './tls-process.ts'
@@ -66,8 +66,9 @@ describe('TLS between devices', function () {
   const publish = async (path: readonly ParsedCertificate[], issuer: number, subject: number): Promise<void> => {
     const record = recordOf(path[0]!, certIdsOf(path)[1] ?? zeroHash)
     const deadline = BigInt(now() + 3600)
-    const byIssuer = await signCertificate(secret(issuer), places(), record, deadline)
-    const bySubject = issuer === subject ? '0x' : await signCertificate(secret(subject), places(), record, deadline)
+    const standing = await standingReader(suite.client, suite.certificates.address)(record.device)
+    const byIssuer = await signCertificate(secret(issuer), places(), record, standing, deadline)
+    const bySubject = issuer === subject ? '0x' : await signCertificate(secret(subject), places(), record, standing, deadline)
     await suite.send(suite.owner, suite.certificates, 'publish', [record, deadline, byIssuer, bySubject])
   }
   const below = async (

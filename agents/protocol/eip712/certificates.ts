@@ -23,6 +23,8 @@ export const certificateTypes = {
     field('pathLen', 'uint8'),
     field('name', 'string'),
     field('replaces', 'bytes32'),
+    field('tokenId', 'uint256'),
+    field('generation', 'uint32'),
     field('deadline', 'uint256'),
   ],
 } as const

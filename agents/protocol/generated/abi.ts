@@ -1102,6 +1102,16 @@ export const certificateRegistryAbi = [
     type: 'function',
   },
   {
+    inputs: [{ name: 'device', type: 'address' }],
+    name: 'standing',
+    outputs: [
+      { name: 'tokenId', type: 'uint256' },
+      { name: 'generation_', type: 'uint32' },
+    ],
+    stateMutability: 'view',
+    type: 'function',
+  },
+  {
     inputs: [{ name: 'certId', type: 'bytes32' }],
     name: 'status',
     outputs: [
@@ -7935,6 +7945,14 @@ export const verifyingProxyAbi = [
   },
   {
     inputs: [
+      { name: 'owner', type: 'address' },
+      { name: 'device', type: 'address' },
+    ],
+    name: 'VerifyingProxy_VouchedBefore',
+    type: 'error',
+  },
+  {
+    inputs: [
       { name: 'have', type: 'uint256' },
       { name: 'want', type: 'uint256' },
     ],
@@ -8163,6 +8181,14 @@ export const verifyingProxyV2Abi = [
       { name: 'home', type: 'address' },
     ],
     name: 'VerifyingProxy_VerifierElsewhere',
+    type: 'error',
+  },
+  {
+    inputs: [
+      { name: 'owner', type: 'address' },
+      { name: 'device', type: 'address' },
+    ],
+    name: 'VerifyingProxy_VouchedBefore',
     type: 'error',
   },
   {

@@ -20,9 +20,33 @@ export function statusReader(client: Pick<PublicClient, 'readContract'>, address
   }
 }
 
+/** What consent to a certificate is bound to: the device's ioID now, and how often all its certificates were ended. */
+export interface Standing {
+  tokenId: bigint
+  generation: number
+}
+
+export function standingReader(client: Pick<PublicClient, 'readContract'>, address: Address): (device: Address) => Promise<Standing> {
+  return async (device) => {
+    const [tokenId, generation] = await client.readContract({
+      address,
+      abi: certificateRegistryAbi,
+      functionName: 'standing',
+      args: [device],
+    })
+    return { tokenId, generation }
+  }
+}
+
 /** Consent of a device's key to a certificate: as issuer, and as the subject of another device's certificate. */
-export function signCertificate(secret: Uint8Array, places: TypedDataPlaces, record: CertificateRecord, deadline: bigint): Promise<Hex> {
-  return signTypedData(secret, places, typedData(places, 'Certificate', { ...record, deadline }))
+export function signCertificate(
+  secret: Uint8Array,
+  places: TypedDataPlaces,
+  record: CertificateRecord,
+  standing: Standing,
+  deadline: bigint,
+): Promise<Hex> {
+  return signTypedData(secret, places, typedData(places, 'Certificate', { ...record, ...standing, deadline }))
 }
 
 /** Revocation by the key of a device that stands above. */

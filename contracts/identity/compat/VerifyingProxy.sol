@@ -44,6 +44,8 @@ contract VerifyingProxy is IVerifyingProxy, OwnableUpgradeable, IERC721Receiver 
     address public verifier;
     /// @inheritdoc IVerifyingProxy
     uint256 public projectId;
+    /// @dev v1's signature names no registration: each is good once.
+    mapping(bytes32 message => bool) private _spent;
     /// @inheritdoc IVerifyingProxy
     address public deviceNFT;
     /// @inheritdoc IVerifyingProxy
@@ -287,12 +289,15 @@ contract VerifyingProxy is IVerifyingProxy, OwnableUpgradeable, IERC721Receiver 
         require(msg.value >= due, "insufficient fund");
     }
 
-    function _checkLegacy(bytes calldata signature, address owner_, address device) private view {
+    function _checkLegacy(bytes calldata signature, address owner_, address device) private {
         address home = _homes.homeOf(verifier);
         if (home != address(this)) revert VerifyingProxy_VerifierElsewhere(verifier, home);
         _checkCaller(_registry(), owner_);
         bytes memory message = abi.encodePacked(block.chainid, owner_, device);
-        _checkVerifier(MessageHashUtils.toEthSignedMessageHash(message), signature);
+        bytes32 digest = MessageHashUtils.toEthSignedMessageHash(message);
+        _checkVerifier(digest, signature);
+        if (_spent[digest]) revert VerifyingProxy_VouchedBefore(owner_, device);
+        _spent[digest] = true;
     }
 
     function _checkCaller(IIoIDRegistry registry, address owner_) private view {

@@ -150,6 +150,10 @@ interface ICertificateRegistry {
     /// @notice A certificate as it is kept; zeros when unknown.
     function certificate(bytes32 certId) external view returns (Record memory);
 
+    /// @notice What a signature over a certificate of the device is bound to: its ioID, and its generation. Both change with what
+    /// ended all certificates of before, so that none which was held back is published after it.
+    function standing(address device) external view returns (uint256 tokenId, uint32 generation_);
+
     /// @notice How often the device's certificates were voided: what the next `VoidAll` names.
     function generation(address device) external view returns (uint32);
 

@@ -28,10 +28,11 @@ async function measure(suite: IdentitySuite): Promise<Map<string, bigint>> {
       ...{ spkiHash: sha256(stringToBytes(`key ${n}`)), notBefore: Number(timestamp), notAfter: Number(timestamp) + 86_400 },
       ...{ ca: n < DEPTH - 1, pathLen: Math.max(0, DEPTH - 2 - n), name: 'fleet.example', replaces: zeroHash },
     }
-    const sign = (by: number): Promise<Hex> =>
+    const sign = async (by: number): Promise<Hex> =>
       key(by).signTypedData({
         ...{ domain: certificateRegistryDomain(chainId, certificates.address), types: certificateTypes, primaryType: 'Certificate' },
-        message: { ...record, deadline },
+        // The first certificate of each device.
+        message: { ...record, tokenId: await suite.read<bigint>(suite.ioID, 'tokenIdOf', [record.device]), generation: 0, deadline },
       })
     const signatures = n === 0 ? [await sign(0), '0x'] : [await sign(n - 1), await sign(n)]
     const { gasUsed } = await suite.send(owner, certificates, 'publish', [record, deadline, ...signatures])

@@ -103,7 +103,7 @@ export async function deployMarket(rpcUrl: string, folder: string, { taskSeconds
   const programs = await deploy(contracts('verifiers/ProgramRegistry'), [authority, true])
   const projects = await proxied('w3bstream/ProjectStore', [identity, programs], [authority, true])
   const provers = await proxied('w3bstream/ProverStore', [identity], [authority])
-  const manager = await proxied('w3bstream/TaskManager', [projects, provers, identity, identity, identity], [authority])
+  const manager = await proxied('w3bstream/TaskManager', [projects, provers, identity, identity, identity, identity], [authority])
   const escrow = await deploy(contracts('w3bstream/TaskEscrow'), [manager, identity])
   const router = await proxied('w3bstream/Router', [manager, provers, projects, programs, identity], [authority])
   await call('w3bstream/TaskManager', manager, 'setEscrow', [escrow])

@@ -417,8 +417,19 @@ contract CertificateRegistryTest is IdentityFixture {
 
     function test_VoidAll_EndsWhatIsKnownAndWhatIsNot() public {
         (bytes32 root, bytes32 middle, bytes32 leaf) = _tree();
+        ICertificateRegistry.Certificate memory heldBack = _numbered(_child(root, MIDDLE, true, 1, "m.example"), 9);
+        bytes32 hash = certificates.publishHash(heldBack, deadline);
+        (bytes memory byRoot, bytes memory byMiddle) = (_sign(ROOT, hash), _sign(MIDDLE, hash));
         bytes memory signature = _sign(OWNER_KEY, certificates.voidAllHash(vm.addr(MIDDLE), deadline));
         certificates.voidAll(vm.addr(MIDDLE), deadline, signature);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                ICertificateRegistry.CertificateRegistry_BadDeviceSignature.selector,
+                vm.addr(ROOT),
+                vm.addr(ROOT)
+            )
+        );
+        certificates.publish(heldBack, deadline, byRoot, byMiddle);
         assertEq(uint256(certificates.generation(vm.addr(MIDDLE))), 1);
         _expectStatus(root, ICertificateRegistry.Status.Valid);
         _expectStatus(middle, ICertificateRegistry.Status.Revoked);

@@ -83,6 +83,8 @@ contract SessionsTest is WalletFixture {
         calls = new IDeviceAccount.Call[](11);
         for (uint256 i = 0; i < 11; ++i) calls[i] = taking(0)[0];
         _over(calls, 10, 11);
+        // Nothing at all would change the wallet's state for free.
+        _over(new IDeviceAccount.Call[](0), 10, 0);
     }
 
     function test_Session_RevertWhen_NotItsTime() public {

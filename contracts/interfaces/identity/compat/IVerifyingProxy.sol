@@ -28,6 +28,9 @@ interface IVerifyingProxy {
     /// @notice The caller of the legacy form is neither the owner nor his relayer.
     error VerifyingProxy_NotOwner(address owner, address caller);
 
+    /// @notice The verifier's legacy signature for this owner and device was used: another registration needs a typed one.
+    error VerifyingProxy_VouchedBefore(address owner, address device);
+
     /// @notice The verifier's legacy signatures count in another proxy.
     error VerifyingProxy_VerifierElsewhere(address verifier, address home);
 

@@ -95,6 +95,18 @@ contract VerifyingProxyTest is CompatFixture {
         assertEq(owner.balance, 2 * PRICE);
     }
 
+    function test_RegisterLegacy_VouchesOnce() public {
+        bytes memory verification = vouch(VERIFIER_KEY, owner, device);
+        registerLegacy(verifying, owner, owner, DEVICE_KEY, verification, 0);
+        (uint8 v, bytes32 r, bytes32 s) = permit(DEVICE_KEY, owner, device);
+        vm.prank(owner);
+        registry.remove(device, v, r, s);
+        (v, r, s) = permit(DEVICE_KEY, address(verifying), device);
+        vm.expectRevert(abi.encodeWithSelector(IVerifyingProxy.VerifyingProxy_VouchedBefore.selector, owner, device));
+        vm.prank(owner);
+        verifying.register(verification, HASH, URI, owner, device, v, r, s);
+    }
+
     function test_RegisterTyped_ByAnybodyWithAllThree() public {
         IIoIDRegistry.Registration memory what = registrationBy(verifying);
         bytes memory byVerifier = signFor(verifying, VERIFIER_KEY, what, deadline);
