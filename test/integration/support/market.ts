@@ -170,6 +170,7 @@ export async function deployMarket(rpcUrl: string, folder: string, { taskSeconds
     TaskEscrow: escrow,
     DataKeyRegistry: identity,
     Memberships: identity,
+    CredentialRegistry: identity,
     ProgramRegistry: programs,
     TestToken: token,
     IoIDRegistry: identity,
