@@ -43,7 +43,9 @@ export function tlsServer(
     admit(socket, policy).then(
       (peer) => onPeer({ socket, peer }),
       (error: unknown) => {
-        onRefused(toTrellisError(error))
+        const refused = toTrellisError(error)
+        // Who left by himself was refused by nobody.
+        if (refused.code !== 'TLS_FAILED') onRefused(refused)
         socket.destroy()
       },
     )
@@ -64,14 +66,7 @@ export async function tlsConnect(host: string, port: number, identity: TlsIdenti
       socket.once('secureConnect', resolve).once('error', reject)
       socket.once('close', () => reject(new Error('the peer closed the connection')))
     }).catch((cause: unknown) => {
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      throw new TrellisError({
-        code: 'TLS_FAILED',
-        message: `No TLS 1.3 connection: ${reason}.`,
-        details: { host, port },
-        retryable: true,
-        cause,
-      })
+      throw tlsFailed(cause instanceof Error ? cause.message : String(cause), cause)
     })
     socket.setTimeout(0).on('error', () => {})
     return { socket, peer: await admit(socket, policy) }
@@ -81,9 +76,14 @@ export async function tlsConnect(host: string, port: number, identity: TlsIdenti
   }
 }
 
+const tlsFailed = (reason: string, cause?: unknown): TrellisError =>
+  new TrellisError({ code: 'TLS_FAILED', message: `No TLS 1.3 connection: ${reason}.`, retryable: true, cause })
+
 async function admit(socket: TLSSocket, { recheckMs = 30_000, ...policy }: PeerPolicy): Promise<VerifiedPeer> {
   const now = (): number => Math.floor(Date.now() / 1000)
   const peer = await verifyPath({ ...policy, path: peerPath(socket), now: now() })
+  // While the chain was asked: who waits for a close that has been would wait for ever.
+  if (socket.destroyed) throw tlsFailed('the peer closed the connection')
   const check = async (): Promise<void> => {
     const { status } = await policy.status(peer.certId)
     if (status !== 'Valid' || now() > peer.notAfter) throw new Error(`the certificate of the peer is ${status}`)
