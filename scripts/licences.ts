@@ -21,7 +21,7 @@ const CORE = [
   'agents/cli',
 ]
 const PERMISSIVE =
-  /^(MIT|MIT-0|ISC|Apache-2\.0|BSD(-[23]-Clause)?|0BSD|Unlicense|CC0-1\.0|CC-BY-[34]\.0|PDDL-1\.0|ODC-By-1\.0|Python-2\.0|PSF-2\.0|Apache-2\.0 WITH LLVM-exception|BlueOak-1\.0\.0|MPL-2\.0|Zlib|WTFPL|PostgreSQL|Public Domain)$/i
+  /^(MIT|MIT-0|ISC|Apache-2\.0|BSD(-[23]-Clause)?|0BSD|Unlicense|CC0-1\.0|CC-BY-[34]\.0|PDDL-1\.0|ODC-By-1\.0|Python-2\.0|PSF-2\.0|Apache-2\.0 WITH LLVM-exception|BlueOak-1\.0\.0|MPL-2\.0|OFL-1\.1|Zlib|WTFPL|PostgreSQL|Public Domain)$/i
 const COPYLEFT = /\bA?GPL|LGPL/i
 
 interface Package {
