@@ -71,7 +71,8 @@ export interface LoadResult {
 
 /**
  * Pumps a load: one connection per device, at most `inFlight` unanswered messages each.
- * Resolves when every message was accepted; rejects at the first that was not, so that a number is never the speed of refusals.
+ * Resolves when every message was accepted, those that the gateway put off included; rejects at any other refusal, so that a number is
+ * never the speed of refusals.
  */
 export async function pumpLoad(mqttUrl: string, load: SignedLoad, inFlight = 16): Promise<LoadResult> {
   const clients: MqttClient[] = await Promise.all(
@@ -110,23 +111,41 @@ function pumpDevice(
   latencies: number[],
 ): Promise<void> {
   return new Promise((resolve, reject) => {
+    /** When each message was published first: a wait that the gateway asked for counts as part of its answer. */
     const sentAt: number[] = []
-    let answered = 0
+    /** Messages without an answer, oldest first: one device's answers come in the order of its messages. */
+    const open: number[] = []
+    const stored = new Set<number>()
+    let next = 0
+    let back: { to: number; waitMs: number } | undefined
     const send = (): void => {
-      while (sentAt.length < payloads.length && sentAt.length - answered < inFlight) {
-        const payload = payloads[sentAt.length]!
-        sentAt.push(performance.now())
-        client.publish(up, payload, { qos: 0 })
+      while (back === undefined && next < payloads.length && open.length < inFlight) {
+        sentAt[next] ??= performance.now()
+        client.publish(up, payloads[next]!, { qos: 0 })
+        open.push(next)
+        next += 1
       }
     }
     client.on('message', (_topic, payload) => {
       const ack = parseAck(payload)
-      if (ack?.status !== 'accepted') return reject(new Error(`a message was not accepted: ${payload.toString()}`))
-      // One device's answers come in the order of its messages.
-      latencies.push(performance.now() - sentAt[answered]!)
-      answered += 1
-      if (answered === payloads.length) resolve()
-      else send()
+      const at = open.shift()
+      if (at === undefined || ack === undefined) return reject(new Error(`an answer to nothing: ${payload.toString()}`))
+      if (ack.status !== 'refused') {
+        if (!stored.has(at)) latencies.push(performance.now() - sentAt[at]!)
+        stored.add(at)
+        if (stored.size === payloads.length) return resolve()
+      } else if (ack.retryAfterMs !== undefined || back !== undefined) {
+        // As a device does: wait as it was told, then go back to the first message that was not taken.
+        back = { to: Math.min(at, back?.to ?? at), waitMs: Math.max(ack.retryAfterMs ?? 0, back?.waitMs ?? 0) }
+      } else return reject(new Error(`a message was not accepted: ${payload.toString()}`))
+      if (back !== undefined && open.length === 0) {
+        const { to, waitMs } = back
+        setTimeout(() => {
+          back = undefined
+          next = to
+          send()
+        }, waitMs)
+      } else send()
     })
     client.once('close', () => reject(new Error('the gateway closed a connection')))
     client.once('error', reject)
