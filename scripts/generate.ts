@@ -1,53 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Writes agents/protocol/generated/{abi,circuits}.ts from artifacts and circuits.json. `--check` writes nothing and fails when they are stale. */
+/**
+ * Writes agents/protocol/generated/{abi,circuits}.ts from artifacts and circuits.json, and docs/reference from the code. `--check` writes nothing and
+ * fails when they are stale.
+ */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { format } from 'prettier'
 import { artifactFolder } from '../deploy/artifacts.ts'
+import { CONTRACTS } from './contracts.ts'
 import { at, refuse } from './shell.ts'
-
-/** Contracts whose ABIs agents, SDK and published package use. */
-export const CONTRACTS = [
-  'AccessManager',
-  'Attributes',
-  'Burner',
-  'CertificateRegistry',
-  'CredentialRegistry',
-  'DataKeyRegistry',
-  'DeviceAccount',
-  'DeviceNFT',
-  'DeviceNFTFactory',
-  'DeviceNFTTemplate',
-  'DummyDeviceGauge',
-  'ERC2771Forwarder',
-  'Groth16Verifier',
-  'IDapp',
-  'IERC6551Registry',
-  'IVerifier',
-  'IoID',
-  'IoIDRecovery',
-  'IoIDRegistry',
-  'IoIDRegistryBatchWrapper',
-  'IoIDRegistryV2',
-  'IoIDStore',
-  'Memberships',
-  'PersonRegistry',
-  'ProgramRegistry',
-  'Project',
-  'ProjectRegistry',
-  'ProjectStore',
-  'ProverStore',
-  'PublicResolver',
-  'Router',
-  'TaskEscrow',
-  'TaskManager',
-  'TelemetryDapp',
-  'TestToken',
-  'UniversalFactory',
-  'UniversalFactoryV2',
-  'VerifierHomes',
-  'VerifyingProxy',
-  'VerifyingProxyV2',
-] as const
 
 const HEADER = '// SPDX-License-Identifier: Apache-2.0\n'
 
@@ -82,24 +43,24 @@ export function circuitSource(file: string): string {
 }
 
 if (import.meta.main) {
-  const folder = at('agents', 'protocol', 'generated')
   const options = { parser: 'typescript', printWidth: 140, singleQuote: true, semi: false, trailingComma: 'all' } as const
+  const { referencePages } = await import('./docs/reference.ts')
+  const reference = await referencePages()
   const wanted = [
-    ['abi.ts', abiSource(at('artifacts'))],
-    ['circuits.ts', circuitSource(at('circuits', 'circuits.json'))],
+    ['agents/protocol/generated/abi.ts', await format(abiSource(at('artifacts')), options)],
+    ['agents/protocol/generated/circuits.ts', await format(circuitSource(at('circuits', 'circuits.json')), options)],
+    ...(reference ?? []),
   ] as const
   const stale: string[] = []
-  mkdirSync(folder, { recursive: true })
-  for (const [name, source] of wanted) {
-    const path = at('agents', 'protocol', 'generated', name)
-    const text = await format(source, options)
-    if (existsSync(path) && readFileSync(path, 'utf8') === text) continue
-    stale.push(`agents/protocol/generated/${name}`)
-    if (!process.argv.includes('--check')) writeFileSync(path, text)
+  for (const [name, text] of wanted) {
+    if (existsSync(at(name)) && readFileSync(at(name), 'utf8') === text) continue
+    stale.push(name)
+    mkdirSync(dirname(at(name)), { recursive: true })
+    if (!process.argv.includes('--check')) writeFileSync(at(name), text)
   }
   if (process.argv.includes('--check') && stale.length > 0) {
     refuse('GENERATED_STALE', `${stale.length} generated files are not what the sources make.`, stale, 'npm run generate, then commit')
   } else for (const file of stale) console.log(`wrote ${file}`)
-  const failed = process.argv.includes('--check') ? stale.length : 0
+  const failed = (process.argv.includes('--check') ? stale.length : 0) + (reference === undefined ? 1 : 0)
   console.log(`${wanted.length - failed} passed, ${failed} failed`)
 }

@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { rows } from './selectors.ts'
 import { at, refuse } from './shell.ts'
-import { CONTRACTS as GENERATED } from './generate.ts'
+import { CONTRACTS as GENERATED } from './contracts.ts'
 
 /** Contracts of ours that run off local networks. */
 export const CONTRACTS: readonly string[] = GENERATED.filter((name) => !/^I[A-Z]/.test(name) && name !== 'TestToken')

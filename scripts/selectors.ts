@@ -8,7 +8,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { toFunctionSelector, toFunctionSignature } from 'viem'
 import { artifactFolder } from '../deploy/artifacts.ts'
 import { GOVERNED_PROXIES } from '../deploy/roles.ts'
-import { CONTRACTS as GENERATED } from './generate.ts'
+import { CONTRACTS as GENERATED } from './contracts.ts'
 import { at, refuse } from './shell.ts'
 
 /** Contracts of ours that run off local networks: not the interfaces, nor the test token. */

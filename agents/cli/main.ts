@@ -18,7 +18,8 @@ function whole(least: number, most: number) {
   }
 }
 
-const program = new Command('npm run trellis --')
+/** Every command, for who lists them. */
+export const program = new Command('npm run trellis --')
   .description('Devices with wallets of their own, readings that are proven, and pay that follows the proof.')
   .option('--state <folder>', 'where the local run keeps its state (default: .trellis, or TRELLIS_STATE)')
   .showHelpAfterError('(npm run trellis -- --help lists the commands)')
@@ -189,14 +190,17 @@ keys
   .option('--password-file <file>', 'file with its password (mode 0600); asked for when not given')
   .action(async (file: string, options: { passwordFile?: string }) => (await import('./keys.ts')).keyAddress(file, options))
 
-try {
-  await program.parseAsync()
-} catch (error) {
-  if (error instanceof CommanderError) {
-    // Help and version end here with code 0; mistakes in the arguments were printed by commander with the usage.
-    process.exitCode = error.exitCode
-  } else {
-    printError(error)
-    process.exitCode = error instanceof TrellisError && error.code === 'INTERRUPTED' ? 130 : 1
+// Older Nodes do not say which module is the program's.
+if ((import.meta.main as boolean | undefined) !== false) {
+  try {
+    await program.parseAsync()
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Help and version end here with code 0; mistakes in the arguments were printed by commander with the usage.
+      process.exitCode = error.exitCode
+    } else {
+      printError(error)
+      process.exitCode = error instanceof TrellisError && error.code === 'INTERRUPTED' ? 130 : 1
+    }
   }
 }

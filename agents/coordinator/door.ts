@@ -43,12 +43,16 @@ export function routes(modules: Modules, leases: Leases): (app: HttpApp) => void
   }
 
   return (app) => {
+    // Tasks for a prover, signed by its key; waits up to `longPollMs` for one.
     app.post('/v1/lease', async (c) => {
       const request = await fromProver(c, leaseRequestSchema)
       return c.json({ tasks: await leases.lease(modules, request, c.req.raw.signal) })
     })
+    // A proof, signed by the prover that leased the task.
     app.post('/v1/results', async (c) => c.json(await takeResult(modules, await fromProver(c, resultSchema))))
+    // That a proof could not be made, signed by the prover that leased the task.
     app.post('/v1/failures', async (c) => c.json(await takeFailure(modules, await fromProver(c, failureSchema))))
+    // Another try for tasks that were put aside, signed by the coordinator's own key (`trellis tasks retry`).
     app.post('/v1/tasks/retry', async (c) => {
       const { content } = await signed(c, retrySchema, true)
       const outcomes = await modules.ledger.retry(content.taskIds)
@@ -56,7 +60,8 @@ export function routes(modules: Modules, leases: Leases): (app: HttpApp) => void
       modules.wake.assign()
       return c.json({ tasks: outcomes })
     })
-    // In the order in which the coordinator took them; `next` is the `after` of the page that follows, null at the end.
+    // Tasks in the order in which the coordinator took them: `state` names one state, `limit` is 1 to 500; `next` is the `after` of the page that follows,
+    // null at the end.
     app.get('/v1/tasks', async (c) => {
       const { state, limit, after } = taskQuery(c.req.query())
       if (after !== null && (await modules.ledger.get(after)) === null)
@@ -67,6 +72,7 @@ export function routes(modules: Modules, leases: Leases): (app: HttpApp) => void
         next: tasks.length < limit ? null : (tasks.at(-1)?.id ?? null),
       })
     })
+    // Tasks and readings by state, how many are pending, and the reasons of those put aside.
     app.get('/v1/accounting', async (c) => {
       const [states, refused] = await Promise.all([modules.ledger.counts(), modules.ledger.reasons()])
       const pending = openStates.reduce((sum, state) => sum + states[state].tasks, 0)

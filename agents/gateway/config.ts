@@ -8,7 +8,9 @@ import { WINDOW_CAPACITY } from '../protocol/window.ts'
 const rateField = ({ perSecond, burst }: { perSecond: number; burst: number }) =>
   z
     .strictObject({
+      /** Readings a second, in the long run. */
       perSecond: z.number().positive().max(10_000_000).default(perSecond),
+      /** Readings at once. */
       burst: z.int().min(WINDOW_CAPACITY).max(100_000_000).default(burst),
     })
     .prefault({})
@@ -16,11 +18,14 @@ const rateField = ({ perSecond, burst }: { perSecond: number; burst: number }) =
 export const gatewayConfig = z.object({
   chain: chainField,
   http: httpField(8083),
+  /** The MQTT broker in the process. */
   mqtt: z
     .strictObject({
+      /** Where the broker in the process listens. */
       hostname: z.string().min(1).default('127.0.0.1'),
       /** 0 takes a free port. */
       port: z.int().min(0).max(65_535).default(18_830),
+      /** Connections at once. */
       maxConnections: z.int().min(1).max(100_000).default(4_096),
       /** Connections from one address; many devices may come from behind one. */
       maxPerAddress: z.int().min(1).max(100_000).default(1_024),
@@ -31,9 +36,13 @@ export const gatewayConfig = z.object({
   /** An outside broker instead of the one in the process: gateways of one group share its devices' messages, and need one store (databaseUrl). */
   broker: z
     .strictObject({
+      /** mqtt:// or mqtts://. */
       url: z.url({ protocol: /^mqtts?$/ }).refine((text) => !text.includes('@'), 'the account belongs in username and passwordFile'),
+      /** The gateway's account at the broker. */
       username: z.string().min(1).optional(),
+      /** File with its password, mode 0600. */
       passwordFile: z.string().min(1).optional(),
+      /** Gateways of one group share the messages. */
       group: z
         .string()
         .regex(/^[A-Za-z0-9_-]{1,64}$/, 'letters, digits, _ and - were expected')
@@ -59,6 +68,7 @@ export const gatewayConfig = z.object({
   maxBacklog: z.int().min(1).max(10_000_000).default(100_000),
   /** Refusals kept to be looked at; older ones stay in the counts. */
   refusalsKept: z.int().min(1).max(10_000_000).default(100_000),
+  /** DID documents kept; more are refused. */
   documentsKept: z.int().min(1).max(10_000_000).default(100_000),
   logLevel: logLevelField,
 })

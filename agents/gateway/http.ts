@@ -63,6 +63,8 @@ export function gatewayRoutes({ intake, ledger, view, backlog, metrics }: HttpMo
     }
   }
   return (app) => {
+    // A reading or a window of a device, or a list of up to 256 of them. Answers the acknowledgement (of a list: `acks`, in order): 200 when it is stored,
+    // 422 when it never will be as it is, 429 and 503 with `retry-after` when it may be later.
     app.post('/v1/messages', async (c) => {
       const length = Number(c.req.header('content-length') ?? '0')
       if (length > BATCH_MAX_BYTES) {
@@ -87,6 +89,7 @@ export function gatewayRoutes({ intake, ledger, view, backlog, metrics }: HttpMo
       return c.json({ acks: acks.map(ackToJson) })
     })
 
+    // A project as its devices need it: chain, contracts, terms and their id, keys of signed answers.
     app.get('/v1/projects/:id', async (c) => {
       const project = readProject(c.req.param('id'))
       const facts = await view.project(project)
@@ -105,6 +108,8 @@ export function gatewayRoutes({ intake, ledger, view, backlog, metrics }: HttpMo
       })
     })
 
+    // Windows in the order in which they were stored, from `after` on (0 at first; then `next` of the last answer), `limit` of 1 to 500. `storeId` changes
+    // with the store.
     app.get('/v1/projects/:id/windows', async (c) => {
       const project = readProject(c.req.param('id'))
       const after = readCursor(c)
@@ -114,6 +119,7 @@ export function gatewayRoutes({ intake, ledger, view, backlog, metrics }: HttpMo
       return c.json({ storeId: ledger.storeId, items, next: items.at(-1)?.cursor ?? after })
     })
 
+    // The window with this root; `project` and `device` choose where several have it.
     app.get('/v1/windows/:root', async (c) => {
       const root = c.req.param('root')
       if (!/^0x[0-9a-f]{64}$/.test(root)) throw badRequest('A root is 32 bytes of lower-case hexadecimal.')
@@ -130,17 +136,20 @@ export function gatewayRoutes({ intake, ledger, view, backlog, metrics }: HttpMo
       })
     })
 
+    // Counts of readings, windows and refusals: of `project`, or of all.
     app.get('/v1/accounting', async (c) => {
       const project = c.req.query('project')
       return c.json(await ledger.accounting(project === undefined ? null : readProject(project).toString()))
     })
 
+    // What was refused and why, oldest first, in pages by `after` and `limit`.
     app.get('/v1/refusals', async (c) => {
       const after = readCursor(c)
       const items = await ledger.refusals(after, readLimit(c))
       return c.json({ items, next: items.at(-1)?.cursor ?? after })
     })
 
+    // Stores a DID document of at most 16 kB under its hash; answers 201 with `hash` and `uri`.
     app.post('/v1/documents', async (c) => {
       const length = Number(c.req.header('content-length') ?? '0')
       if (length > DOCUMENT_MAX_BYTES) throw new TrellisError({ code: 'TOO_LARGE', message: 'A DID document has at most 16 kB.' })
@@ -153,6 +162,7 @@ export function gatewayRoutes({ intake, ledger, view, backlog, metrics }: HttpMo
       return c.json({ hash, uri: `${publicUrl()}/v1/documents/${hash}` }, 201)
     })
 
+    // A DID document by its hash, byte for byte as it came.
     app.get('/v1/documents/:hash', async (c) => {
       const body = await ledger.document(c.req.param('hash') as Hex)
       if (body === undefined) throw notFound('document')

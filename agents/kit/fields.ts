@@ -34,6 +34,7 @@ export const chainPolicyFields = {
 /** The chain of a service: RPC, the addresses file of its deployment, the policy. */
 export const chainField = z
   .strictObject({
+    /** RPC endpoint of the chain. */
     rpcUrl: urlField.default('http://127.0.0.1:8545'),
     /** Further endpoints of the same chain: asked when one does not answer; what they say of the agent's own transactions must agree. */
     otherRpcUrls: z.array(urlField).max(8).default([]),
@@ -51,6 +52,7 @@ export const chainField = z
 export function httpField(port: number) {
   return z
     .strictObject({
+      /** Where the service listens. */
       hostname: z.string().min(1).default('127.0.0.1'),
       /** 0 takes a free port. */
       port: z.int().min(0).max(65_535).default(port),
@@ -58,6 +60,7 @@ export function httpField(port: number) {
       allowedHosts: z.array(z.string().min(1)).default([]),
       /** Origins of web pages that may ask, such as `https://portal.example`; pages of other origins are refused. */
       allowedOrigins: z.array(z.string().min(1)).default([]),
+      /** Connections at once; more are cut. */
       maxConnections: z.int().min(1).max(100_000).default(2_048),
       /** Connections from one address; a proxy in front of the service is one address. */
       maxPerAddress: z.int().min(1).max(100_000).default(1_024),
@@ -68,9 +71,21 @@ export function httpField(port: number) {
 /** A signing key: a key file (see kit/keys.ts for what one is) or a key in a remote signer. */
 export const keyField = z
   .strictObject({
+    /** Keystore (`trellis keys new`); on local networks also a file with 64 hex digits. Mode 0600. */
     keyFile: z.string().min(1).optional(),
+    /** File with the keystore's password, mode 0600. */
     passwordFile: z.string().min(1).optional(),
-    remoteSigner: z.strictObject({ url: urlField, address: addressField, tokenFile: z.string().min(1).optional() }).optional(),
+    /** A key that stays elsewhere, instead of keyFile. */
+    remoteSigner: z
+      .strictObject({
+        /** Web3Signer's HTTP API. */
+        url: urlField,
+        /** Address of the key. */
+        address: addressField,
+        /** File with a bearer token, mode 0600. */
+        tokenFile: z.string().min(1).optional(),
+      })
+      .optional(),
   })
   .refine(
     ({ keyFile, remoteSigner }) => (keyFile === undefined) !== (remoteSigner === undefined),
@@ -78,4 +93,5 @@ export const keyField = z
   )
   .refine(({ passwordFile, remoteSigner }) => passwordFile === undefined || remoteSigner === undefined, 'passwordFile is of a keyFile')
 
+/** What is logged. */
 export const logLevelField = z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info')

@@ -118,11 +118,14 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       },
     }),
   )
+  // 200 while the process answers.
   app.get('/health', (c) => c.json({ status: 'ok' }))
+  // 200 when the service can do its work, 503 with the reason when not.
   app.get('/ready', async (c) => {
     const reason = (await options.ready?.()) ?? null
     return reason === null ? c.json({ status: 'ready' }) : c.json({ status: 'not ready', reason }, 503)
   })
+  // Figures for Prometheus.
   app.get('/metrics', async (c) => c.text(await metrics.text(), 200, { 'content-type': metrics.contentType }))
   options.routes(app)
   app.notFound((c) => {

@@ -55,30 +55,55 @@ export type UnsignedWindow = Omit<WindowEnvelope, 'signature'>
 
 /** Why a gateway refuses a message. */
 export const refusalCodes = [
+  // not the JSON of a message: a field is missing, unknown or of another form
   'MALFORMED',
+  // `v` is not a version that this gateway knows
   'UNKNOWN_VERSION',
+  // more bytes, or more messages at once, than are taken
   'TOO_LARGE',
+  // project and device of the message are not those of its MQTT topic
   'WRONG_TOPIC',
+  // the project has no published terms
   'UNKNOWN_PROJECT',
+  // the device has no ioID yet
   'UNREGISTERED',
+  // the device was removed by its owner
   'REMOVED',
+  // the device does not work for this project
   'WRONG_PROJECT',
+  // the signature is not of the current key of the device
   'BAD_SIGNATURE',
+  // signed with a key that the device no longer has
   'RETIRED_KEY',
+  // the signature of the window is not of its data key
   'BAD_DATA_SIGNATURE',
+  // no data key is bound for this window
   'NO_DATA_KEY',
+  // the device does not hold the credential that the project asks for
   'NO_CREDENTIAL',
+  // the terms name another channel
   'WRONG_CHANNEL',
+  // the value has more decimals than the terms say, or is no decimal number
   'BAD_VALUE',
+  // the value lies outside of the range of the terms
   'OUT_OF_RANGE',
+  // a reading before this one is missing; `expected` says which
   'SEQUENCE_GAP',
+  // another reading was stored under this sequence
   'SEQUENCE_REUSED',
+  // the time lies ahead of the clock of the project
   'TIME_FUTURE',
+  // the time is older than the terms allow
   'TIME_PAST',
+  // the time does not grow from reading to reading
   'TIME_ORDER',
+  // a window before this one is missing; `expected` says which
   'WINDOW_GAP',
+  // the window does not hold the readings that were stored singly
   'WINDOW_MISMATCH',
+  // the gateway has as much work as it may hold
   'OVERLOADED',
+  // the device or project delivers more than its share
   'RATE_LIMITED',
 ] as const
 export type RefusalCode = (typeof refusalCodes)[number]

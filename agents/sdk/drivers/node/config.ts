@@ -26,16 +26,21 @@ export const deviceConfig = z.object({
   device: address.optional(),
   /** Addresses file of the deployment: signatures are bound to its chain and contracts. */
   addressesFile: z.string().min(1).default('.trellis/addresses/31337.json'),
+  /** Gateway for terms and documents; for readings too with `transport: http`. */
   gatewayUrl: z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:8083'),
+  /** MQTT broker for readings. */
   mqttUrl: z.url({ protocol: /^mqtts?$/ }).default('mqtt://127.0.0.1:18830'),
   /** 4 is MQTT 3.1.1. */
   mqttVersion: z.union([z.literal(4), z.literal(5)]).default(4),
   /** The account at an outside broker. */
   mqttUsername: z.string().min(1).optional(),
+  /** File with its password, mode 0600. */
   mqttPasswordFile: z.string().min(1).optional(),
+  /** How readings are delivered. */
   transport: z.enum(['mqtt', 'http']).default('mqtt'),
   /** Terms that this device agrees to; others are refused. By default it takes those that the gateway tells. */
   termsId: hash.optional(),
+  /** What is measured; the terms of the project name it. */
   channel: z.string().min(1).max(64).default('humidity'),
   /** `both`: every reading as it falls due and the window when it closes. `windows`: windows only, which carry their readings. */
   send: z.enum(['both', 'windows']).default('both'),
@@ -44,9 +49,13 @@ export const deviceConfig = z.object({
   /** A mote of the TelosB dataset, rows as numbered there. */
   mote: z
     .strictObject({
+      /** Which mote. */
       id: z.int().min(1).max(4),
+      /** What it measured. */
       column: z.enum(DATASET_CHANNELS).default('humidity'),
+      /** First row. */
       from: z.int().min(1).default(DATASET_DEFAULT_ROWS.from),
+      /** Last row. */
       to: z.int().min(1).default(DATASET_DEFAULT_ROWS.to),
       /** Project seconds of row 1. */
       origin: z.int().nonnegative().default(DATASET_ORIGIN),
@@ -55,9 +64,13 @@ export const deviceConfig = z.object({
   /** Anybody's file. */
   csv: z
     .strictObject({
+      /** The file, with a header line. */
       file: z.string().min(1),
+      /** Column with the time: unix seconds or ISO 8601. */
       timeColumn: z.string().min(1),
+      /** Column with the value. */
       valueColumn: z.string().min(1),
+      /** Column that names the device, where the file has several. */
       deviceColumn: z.string().min(1).optional(),
       /** The value of `deviceColumn` that means this device. */
       device: z.string().optional(),
@@ -69,6 +82,7 @@ export const deviceConfig = z.object({
   pipeline: z.int().min(1).max(1_024).default(64),
   /** First wait for an answer, milliseconds; doubles up to `retryCapMs`. */
   retryMs: z.int().min(50).default(2_000),
+  /** Longest wait for an answer, milliseconds. */
   retryCapMs: z.int().min(50).default(30_000),
   /** Times that the same message may be refused for good before the device stops. Answers can be provoked by strangers, so one is not enough. */
   refusalLimit: z.int().min(1).default(6),
@@ -77,10 +91,13 @@ export const deviceConfig = z.object({
   /** With `offer`: the registration to sign. */
   registration: z
     .strictObject({
+      /** Who will own the ioID. */
       owner: address,
+      /** Collection of device NFTs of the project. */
       deviceContract: address,
       /** Id of the device NFT. */
       tokenId: id,
+      /** Registrations of this device so far. */
       nonce: id.default(0n),
       /** Unix seconds. */
       deadline: id,
@@ -89,7 +106,17 @@ export const deviceConfig = z.object({
     })
     .optional(),
   /** With `offer`: the data key to bind; the ioID token id is known once the device is registered. */
-  dataKey: z.strictObject({ tokenId: id, fromWindow: z.int().min(0).max(0xffff_ffff).default(0), deadline: id }).optional(),
+  dataKey: z
+    .strictObject({
+      /** Token id of the ioID. */
+      tokenId: id,
+      /** First window that the key signs. */
+      fromWindow: z.int().min(0).max(0xffff_ffff).default(0),
+      /** Unix seconds. */
+      deadline: id,
+    })
+    .optional(),
+  /** What is logged. */
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
 
