@@ -9,6 +9,8 @@ import type { Task } from './schema.ts'
 const maxWaiters = 1_000
 /** What one more waits for. */
 const FULL_MS = 1_000
+/** A prover asks all coordinators at once: what another one of a shared ledger just gave it may not be there yet. */
+const freshSeconds = 5
 
 export interface LeaseRequest {
   prover: Hex
@@ -28,7 +30,7 @@ export function createLeases() {
     },
     /** At most `max` tasks of a prover; waits up to `longPollMs` for the first. */
     async lease(modules: Modules, { prover, max, holding }: LeaseRequest, signal: AbortSignal): Promise<LeasedTaskJson[]> {
-      if (holding !== undefined) await modules.ledger.lost(prover, holding)
+      if (holding !== undefined) await modules.ledger.lost(prover, holding, modules.ledger.shared ? freshSeconds : 0)
       const until = modules.now() + modules.config.longPollMs
       for (;;) {
         modules.seen.set(prover, modules.now())

@@ -316,10 +316,11 @@ export async function openLedger({ leaseSeconds, ...place }: LedgerOptions) {
         return found
       }),
 
-    /** Leases of a prover that it does not hold go back to its queue. */
-    async lost(prover: Hex, holding: readonly Hex[]): Promise<void> {
-      for (const task of await tasks(`state = 'leased' and prover = $1 and not (id = any($2))`, [prover, holding], 256))
-        await released(task)
+    /** Leases of a prover that it does not hold go back to its queue, but for those that it got within `freshSeconds`. */
+    async lost(prover: Hex, holding: readonly Hex[], freshSeconds = 0): Promise<void> {
+      const fresh = `select id::text from ${queue.jobsTable} where name = $3 and started_on > now() - make_interval(secs => $4)`
+      const missing = `state = 'leased' and prover = $1 and not (id = any($2)) and not (job in (${fresh}))`
+      for (const task of await tasks(missing, [prover, holding, await jobsOf(prover), freshSeconds], 256)) await released(task)
     },
 
     /** Leases that ran out go back to their prover's queue. Returns how many tasks that were. */

@@ -15,7 +15,10 @@ export async function takeResult(modules: Modules, result: ProofResult): Promise
   return answer
 }
 
-async function judge(modules: Modules, result: ProofResult): Promise<ResultAnswer> {
+/** How often a row may change under a proof that is checked: a lease given again, a deadline read anew. */
+const tries = 4
+
+async function judge(modules: Modules, result: ProofResult, left = tries): Promise<ResultAnswer> {
   const { config, ledger, view, now, wake, log } = modules
   const task = await ledger.get(result.taskId)
   if (task === null) return { status: 'stale', reason: 'UNKNOWN_TASK' }
@@ -32,7 +35,8 @@ async function judge(modules: Modules, result: ProofResult): Promise<ResultAnswe
   }
   const proof = { words: result.proof, signals: result.publicSignals, prover: result.prover, termsVersion: task.termsVersion! }
   // False: the row changed while the proof was checked, for instance by the same result sent twice at once.
-  if (!(await ledger.proven(task, proof, now()))) return { status: 'stale', reason: 'CHANGED_MEANWHILE' }
+  if (!(await ledger.proven(task, proof, now())))
+    return left > 1 ? judge(modules, result, left - 1) : { status: 'stale', reason: 'CHANGED_MEANWHILE' }
   log.info({ task: task.id, prover: result.prover }, 'proof accepted')
   wake.settle()
   return { status: 'accepted', reason: null }

@@ -88,6 +88,8 @@ interface Flight {
 const gasMargin = 125n
 /** Times that a transaction is told to the pool again, unchanged, before it is sent with a higher fee. */
 const remindersPerSend = 10
+/** Longest that a node tells a nonce as used without the receipt of what used it, milliseconds. */
+const lagMs = 2_000
 /** Times that the fee is raised at once because the pool asks for more; enough for a factor of a thousand. */
 const maxRaises = 64
 
@@ -175,7 +177,8 @@ export function createSender(options: SenderOptions): Sender {
       const raw = await account.signTransaction({ type: 'eip1559', chainId, to, data, value, gas, nonce, ...flight.fees })
       const hash = keccak256(raw)
       const answer = await push(flight, raw, hash)
-      if (answer === 'used') return look(hashes)
+      // It may have got in itself, and the node's first answer been lost.
+      if (answer === 'used') return lookLong([...new Set([...hashes, hash])])
       const higher = answer === 'cheap' ? replacementFees(flight.fees, await readMarket(), cap) : null
       if (higher !== null) {
         flight.fees = higher
@@ -244,8 +247,7 @@ export function createSender(options: SenderOptions): Sender {
       try {
         const [receipt, used] = await Promise.all([look(hashes), count(account.address, 'latest')])
         if (receipt !== null) return receipt
-        // The block may have come between the two answers.
-        if (used > nonce) return await look(hashes)
+        if (used > nonce) return await lookLong(hashes)
         if (late) return 'open'
         if (Date.now() >= remindAt) {
           // A pool that dropped it, or that a restarted node lost, gets it again; one that has it says so.
@@ -265,6 +267,15 @@ export function createSender(options: SenderOptions): Sender {
     for (const outcome of outcomes) if (outcome.status === 'fulfilled' && outcome.value !== null) return outcome.value
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
     return null
+  }
+
+  /** As `look`, for a nonce that is used: a node counts a transaction a moment before it tells its receipt, and others behind the same URL may lag. */
+  const lookLong = async (hashes: readonly Hex[]): Promise<TransactionReceipt | null> => {
+    for (const until = Date.now() + Math.min(resendMs, lagMs); ;) {
+      const receipt = await look(hashes)
+      if (receipt !== null || Date.now() >= until) return receipt
+      await sleep(Math.min(100, chain.policy.pollMs))
+    }
   }
 
   /** Waits until a receipt is deep enough. A flight that a reorganisation took back is launched again, at its nonce. Null when that went to another. */

@@ -23,14 +23,23 @@ const MEMORY_MS = 500
 /** Single readings in each case of many devices, about. */
 const SINGLES = 6_000
 
-const sign = (network: Network, devices: readonly FaultDevice[], kind: SignedLoad['kind'], messagesPerDevice: number): SignedLoad =>
+const sign = (
+  network: Network,
+  devices: readonly FaultDevice[],
+  kind: SignedLoad['kind'],
+  messagesPerDevice: number,
+  firstSequence = 0,
+): SignedLoad =>
   signLoad({
     ...{ project: network.project, devices: devices.map(({ signer }) => signer), kind, messagesPerDevice },
-    ...{ channel: CHANNEL, decimals: DECIMALS, rangeMin: 0n, firstTime: Math.floor(Date.now() / 1000) - 100_000 },
+    ...{ channel: CHANNEL, decimals: DECIMALS, rangeMin: 0n, firstSequence },
+    firstTime: Math.floor(Date.now() / 1000) - 100_000 + 5 * firstSequence,
   })
 
 interface Seen {
   windows: { storedAt: number; settledAt: number }[]
+  /** The first message of each device, then all others: of a key that it does not know the gateway recovers the point first. */
+  firsts: LoadResult | undefined
   singles: LoadResult | undefined
   memory: Map<string, number>
   gasPerWindow: number
@@ -39,9 +48,10 @@ interface Seen {
 /** Pumps windows of `senders`, and single readings of `others` beside them, and waits until all windows are paid. */
 async function watch(network: Network, senders: readonly FaultDevice[], others: readonly FaultDevice[] = []): Promise<Seen> {
   const { client, deployment, project, gatewayUrl, coordinatorUrls, mqttPort } = network
-  say(`signing ${senders.length} windows and readings of ${others.length} devices`)
+  say(`signing ${senders.length} windows${others.length === 0 ? '' : ` and readings of ${others.length} other devices`}`)
   const windowLoad = sign(network, senders, 'window', 1)
-  const singleLoad = others.length === 0 ? undefined : sign(network, others, 'reading', Math.max(1, Math.round(SINGLES / others.length)))
+  const each = Math.max(1, Math.round(SINGLES / others.length))
+  const singleLoads = others.length === 0 ? undefined : [sign(network, others, 'reading', 1), sign(network, others, 'reading', each, 1)]
   const before = await readBooks({ client, deployment, gatewayUrls: [gatewayUrl], project, gas: true })
   const settlements = followSettlements(network)
   const memory = new Map<string, number>()
@@ -54,10 +64,8 @@ async function watch(network: Network, senders: readonly FaultDevice[], others: 
   }, MEMORY_MS)
   try {
     const mqttUrl = `mqtt://127.0.0.1:${mqttPort}`
-    const [singles] = await Promise.all([
-      singleLoad === undefined ? undefined : pumpLoad(mqttUrl, singleLoad),
-      pumpLoad(mqttUrl, windowLoad),
-    ])
+    const firsts = singleLoads && (await pumpLoad(mqttUrl, singleLoads[0]!))
+    const [singles] = await Promise.all([singleLoads && pumpLoad(mqttUrl, singleLoads[1]!), pumpLoad(mqttUrl, windowLoad)])
     const own = new Set(senders.map(({ id }) => id.toLowerCase()))
     const mine = () => settlements.windows().filter(({ device }) => own.has(device.toLowerCase()))
     const paid = async (): Promise<boolean> => mine().length === senders.length && mine().every(({ settledAt }) => settledAt !== undefined)
@@ -72,20 +80,23 @@ async function watch(network: Network, senders: readonly FaultDevice[], others: 
     }
     if (!(await became(closed, 20_000, 500))) throw new Error(`the books do not close: ${JSON.stringify(audit)}`)
     const windows = mine().map(({ storedAt, settledAt }) => ({ storedAt, settledAt: settledAt! }))
-    return { windows, singles, memory, gasPerWindow: Number(gas) / senders.length }
+    return { windows, firsts, singles, memory, gasPerWindow: Number(gas) / senders.length }
   } finally {
     clearInterval(look)
     settlements.stop()
   }
 }
 
-function rowsOf(name: string, { windows, singles, memory, gasPerWindow }: Seen): Row[] {
+function rowsOf(name: string, { windows, firsts, singles, memory, gasPerWindow }: Seen): Row[] {
   const seconds = windows.map(({ storedAt, settledAt }) => (settledAt - storedAt) / 1000)
   const span = (Math.max(...windows.map(({ settledAt }) => settledAt)) - Math.min(...windows.map(({ storedAt }) => storedAt))) / 1000
   const title = `${name}, ${windows.length} windows proven`
   const largest = (kind: string): number =>
     Math.max(0, ...[...memory].filter(([agent]) => agent.startsWith(kind)).map(([, found]) => found))
   return [
+    ...(firsts === undefined
+      ? []
+      : [row({ case: `${name}: first message of each`, unit: 'devices/s', ours: firsts.messagesPerSecond, better: 'more' })]),
     ...(singles === undefined
       ? []
       : [

@@ -337,6 +337,30 @@ describe('sender under faults of the chain', function () {
   })
 
   describe('RPC', () => {
+    it('finds its transaction when the answer to its first sending was lost', async () => {
+      const proxy = await proxied()
+      let lost = 0
+      proxy.lie = ({ method }) => {
+        if (method === 'eth_sendRawTransaction' && lost++ === 0) throw new Error('the connection breaks')
+        return undefined
+      }
+      expect((await mint(open(await connect({ rpcUrl: proxy.url })))).status).to.equal('success')
+      expect(lost).to.be.at.least(1)
+      expect(await mints()).to.equal(1)
+    })
+
+    it('finds its transaction when the node counts it before it tells its receipt', async () => {
+      const proxy = await proxied()
+      let looks = 0
+      proxy.lie = ({ method }, answer) =>
+        method === 'eth_getTransactionReceipt' && answer.result !== null && looks++ < 4 ? { ...answer, result: null } : undefined
+      const before = proxy.calls.length
+      expect((await mint(open(await connect({ rpcUrl: proxy.url }), { resendMs: 20_000 }))).status).to.equal('success')
+      expect(looks).to.be.above(4)
+      expect(proxy.calls.slice(before).filter((method) => method === 'eth_estimateGas')).to.have.length(1)
+      expect(await mints()).to.equal(1)
+    })
+
     it('finds its transaction when the node forgot to tell and then says that the nonce is used', async () => {
       const proxy = await proxied()
       let hidden = true
