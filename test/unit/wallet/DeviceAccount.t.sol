@@ -5,7 +5,7 @@ import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {IERC721Receiver} from "@openzeppelin/contracts/token/ERC721/IERC721Receiver.sol";
 import {IIoID} from "../../../contracts/interfaces/identity/IIoID.sol";
 import {IDeviceAccount} from "../../../contracts/interfaces/wallet/IDeviceAccount.sol";
-import {IERC6551Account} from "../../../contracts/interfaces/wallet/IERC6551.sol";
+import {IERC6551Account, IERC6551Executable} from "../../../contracts/interfaces/wallet/IERC6551.sol";
 import {DeviceAccount} from "../../../contracts/wallet/DeviceAccount.sol";
 import {Canonical} from "../../solidity/Canonical.sol";
 import {IdentityFixture} from "../../solidity/IdentityFixture.sol";
@@ -30,6 +30,18 @@ contract Callee {
 
     function fail(uint256 value) external pure {
         revert Callee_Reason(value);
+    }
+}
+
+/// @dev An owner that is a contract, and that its own wallet can call.
+contract Commander {
+    function command(address account, bytes calldata data) external {
+        (bool success, bytes memory reason) = account.call(data);
+        if (!success) {
+            assembly ("memory-safe") {
+                revert(add(reason, 32), mload(reason))
+            }
+        }
     }
 }
 
@@ -84,6 +96,33 @@ contract DeviceAccountTest is IdentityFixture {
         vm.expectRevert(abi.encodeWithSelector(Callee.Callee_Reason.selector, 5));
         account.execute(address(callee), 0, abi.encodeCall(Callee.fail, (5)), 0);
         assertEq(account.state(), state);
+    }
+
+    function test_Execute_RevertWhen_WithinARun() public {
+        Commander commander = new Commander();
+        vm.prank(owner);
+        ioID.transferFrom(owner, address(commander), id);
+        IDeviceAccount.Call[] memory one = new IDeviceAccount.Call[](1);
+        one[0] = IDeviceAccount.Call(address(callee), 1 ether, "");
+        IDeviceAccount.Session memory session;
+        bytes[6] memory inner = [
+            abi.encodeCall(IERC6551Executable.execute, (address(callee), 1 ether, "", 0)),
+            abi.encodeCall(IDeviceAccount.executeBatch, (one)),
+            abi.encodeCall(IDeviceAccount.grantSession, (mallory, session)),
+            abi.encodeCall(IDeviceAccount.revokeSession, (mallory)),
+            abi.encodeCall(IDeviceAccount.lock, (uint64(block.timestamp + 1 days))),
+            abi.encodeCall(IDeviceAccount.upgradeToAndCall, (address(new OtherLogic()), ""))
+        ];
+        for (uint256 i = 0; i < inner.length; ++i) {
+            bytes memory again = abi.encodeCall(Commander.command, (address(account), inner[i]));
+            one[0] = IDeviceAccount.Call(address(commander), 0, again);
+            bytes memory alone = abi.encodeCall(IERC6551Executable.execute, (address(commander), 0, again, 0));
+            vm.expectRevert(IDeviceAccount.DeviceAccount_Reentered.selector);
+            commander.command(address(account), alone);
+            vm.expectRevert(IDeviceAccount.DeviceAccount_Reentered.selector);
+            commander.command(address(account), abi.encodeCall(IDeviceAccount.executeBatch, (one)));
+        }
+        assertEq(address(account).balance, 10 ether);
     }
 
     function test_Owner_FollowsTheToken() public {
