@@ -104,7 +104,6 @@ const stages: Stage[] = [
   { name: 'set-up', run: () => check(at('scripts', 'build.ts')) },
   // First: it waits more than it works, beside stages that only work.
   { name: 'faults', needs: ['set-up'], run: () => mocha('faults', ['test/faults'], 300_000) },
-  { name: 'lint', needs: ['set-up'], run: () => check(at('scripts', 'lint.ts')) },
   { name: 'typecheck', needs: ['set-up'], run: () => check(TOOLS.tsc, ['-p', '.']) },
   { name: 'layers', run: () => check(at('scripts', 'layers.ts')) },
   { name: 'generated', needs: ['set-up'], run: () => check(at('scripts', 'generate.ts'), ['--check']) },
@@ -121,7 +120,7 @@ const stages: Stage[] = [
   { name: 'circuits', needs: ['set-up'], run: () => mocha('circuits', ['test/circuits'], 300_000) },
   { name: 'integration', needs: ['set-up', 'generated'], run: () => mocha('integration', ['test/integration'], 120_000, 2) },
   ...(deep ? [{ name: 'fault mutants', needs: ['set-up'], alone: true, run: () => check(at('scripts', 'mutate-faults.ts')) }] : []),
-  { name: 'end to end', needs: ['set-up'], alone: true, run: () => mocha('end to end', ['test/e2e'], 300_000) },
+  { name: 'end to end', needs: ['set-up'], alone: true, run: () => mocha('end to end', ['test/e2e'], 300_000, 2) },
 ]
 
 interface Row extends Result {
