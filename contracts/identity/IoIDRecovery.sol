@@ -61,13 +61,28 @@ contract IoIDRecovery is IIoIDRecovery {
         if (block.timestamp > expiresAt) revert IoIDRecovery_Expired(expiresAt, block.timestamp);
         delete _requests[from];
 
+        uint256[] memory ids = request.ids;
         uint256 moved;
-        for (uint256 i = 0; i < request.ids.length; ++i) {
-            uint256 id = request.ids[i];
+        uint256 kept;
+        bytes memory why;
+        for (uint256 i = 0; i < ids.length; ++i) {
             // A removed ioID has no owner to ask for, only a former one.
-            if (_ioID.formerOwnerOf(id) != address(0) || _ioID.ownerOf(id) != from) continue;
-            _ioID.transferFrom(from, request.to, id);
-            ++moved;
+            if (_ioID.formerOwnerOf(ids[i]) != address(0) || _ioID.ownerOf(ids[i]) != from) continue;
+            try _ioID.transferFrom(from, request.to, ids[i]) {
+                ++moved;
+            } catch (bytes memory reason) {
+                why = reason;
+                ids[kept++] = ids[i];
+            }
+        }
+        if (kept != 0) {
+            assembly ("memory-safe") {
+                if iszero(moved) {
+                    revert(add(why, 32), mload(why))
+                }
+                mstore(ids, kept)
+            }
+            _requests[from] = Request(request.to, request.ripeAt, ids);
         }
         emit RecoveryFinished(from, request.to, moved);
     }

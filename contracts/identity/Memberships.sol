@@ -19,7 +19,7 @@ contract Memberships is IMemberships, AccessManagedUpgradeable, UUPSUpgradeable 
     /// @custom:storage-location erc7201:trellis.storage.Memberships
     struct Storage {
         mapping(uint256 projectId => LaneList.List) members;
-        /// @dev 1 + lane in the project's list: 0 for who is no member.
+        /// @dev 1 + lane in the project's list; 0 for who never was a member, FORMER for who was.
         mapping(uint256 projectId => mapping(uint256 tokenId => uint256)) lanes;
         mapping(uint256 tokenId => uint32[]) projects;
         mapping(uint256 projectId => bool) open;
@@ -34,6 +34,8 @@ contract Memberships is IMemberships, AccessManagedUpgradeable, UUPSUpgradeable 
         "Join(uint256 projectId,address device,uint256 tokenId,uint256 nonce,uint256 deadline)"
     );
     address private constant SENTINEL = address(1);
+    /// @dev Was a member and paid for it: coming back costs nothing, or a project's quota could be drained by one device.
+    uint256 private constant FORMER = type(uint256).max;
     /// @dev Bounds what the removal of a device has to end.
     uint256 private constant MAX_MEMBERSHIPS = 16;
 
@@ -73,7 +75,7 @@ contract Memberships is IMemberships, AccessManagedUpgradeable, UUPSUpgradeable 
     ) external payable {
         if (block.timestamp > deadline) revert Memberships_Expired(deadline, block.timestamp);
         (uint256 id, uint256 home, address owner) = _liveDevice(device);
-        if (home == projectId || _storage().lanes[projectId][id] != 0) {
+        if (home == projectId || _isLane(_storage().lanes[projectId][id])) {
             revert Memberships_AlreadyMember(projectId, device);
         }
         {
@@ -81,8 +83,9 @@ contract Memberships is IMemberships, AccessManagedUpgradeable, UUPSUpgradeable 
             _checkKey(device, digest, deviceSignature);
             _checkConsent(owner, digest, ownerSignature);
         }
-        _add(projectId, device, id);
-        IIoIDStore(_registry.ioIDStore()).activeIoID{value: msg.value}(projectId, msg.sender);
+        bool isBack = _add(projectId, device, id);
+        if (!isBack) IIoIDStore(_registry.ioIDStore()).activeIoID{value: msg.value}(projectId, msg.sender);
+        else if (msg.value != 0) revert Memberships_NothingDue(projectId, device);
     }
 
     /// @inheritdoc IMemberships
@@ -129,7 +132,7 @@ contract Memberships is IMemberships, AccessManagedUpgradeable, UUPSUpgradeable 
     function isMember(uint256 projectId, address device) external view returns (bool) {
         (uint256 id, uint256 home, ) = _ioID.deviceInfo(device);
         if (id == 0) return false;
-        return home == projectId || _storage().lanes[projectId][id] != 0;
+        return home == projectId || _isLane(_storage().lanes[projectId][id]);
     }
 
     /// @inheritdoc IMemberships
@@ -155,7 +158,7 @@ contract Memberships is IMemberships, AccessManagedUpgradeable, UUPSUpgradeable 
         uint256 place = list.lanes();
         if (start != SENTINEL) {
             uint256 lane = $.lanes[projectId][_ioID.tokenIdOf(start)];
-            if (lane == 0) revert Memberships_NotListed(projectId, start);
+            if (!_isLane(lane)) revert Memberships_NotListed(projectId, start);
             place = lane - 1;
         }
         (uint256[] memory ids, bool more) = list.page(place, pageSize);
@@ -196,7 +199,7 @@ contract Memberships is IMemberships, AccessManagedUpgradeable, UUPSUpgradeable 
         return TypedData.digest(NAME, keccak256(abi.encode(JOIN_TYPE, projectId, device, id, nonce, deadline)));
     }
 
-    function _add(uint256 projectId, address device, uint256 id) private {
+    function _add(uint256 projectId, address device, uint256 id) private returns (bool isBack) {
         Storage storage $ = _storage();
         if (!$.open[projectId]) {
             // An admission is good once.
@@ -209,13 +212,14 @@ contract Memberships is IMemberships, AccessManagedUpgradeable, UUPSUpgradeable 
         if (count == 0) _registry.markMember(device, true);
         // Only a project's owner opens it or admits, and projects are counted from 1: no id is wider than 32 bits.
         projects.push(uint32(projectId));
+        isBack = $.lanes[projectId][id] == FORMER;
         $.lanes[projectId][id] = $.members[projectId].insert(id) + 1;
         emit Joined(projectId, device, id);
     }
 
     function _quit(uint256 projectId, address device, uint256 id) private {
         Storage storage $ = _storage();
-        if ($.lanes[projectId][id] == 0) revert Memberships_NotMember(projectId, device);
+        if (!_isLane($.lanes[projectId][id])) revert Memberships_NotMember(projectId, device);
         uint32[] storage projects = $.projects[id];
         uint256 last = projects.length - 1;
         for (uint256 i = 0; i < last; ++i) {
@@ -225,6 +229,7 @@ contract Memberships is IMemberships, AccessManagedUpgradeable, UUPSUpgradeable 
         }
         projects.pop();
         _unlist($, projectId, device, id);
+        $.lanes[projectId][id] = FORMER;
         if (last == 0) _registry.markMember(device, false);
     }
 
@@ -232,6 +237,10 @@ contract Memberships is IMemberships, AccessManagedUpgradeable, UUPSUpgradeable 
         $.members[projectId].remove($.lanes[projectId][id] - 1);
         delete $.lanes[projectId][id];
         emit Left(projectId, device, id);
+    }
+
+    function _isLane(uint256 place) private pure returns (bool) {
+        return place != 0 && place != FORMER;
     }
 
     function _liveDevice(address device) private view returns (uint256 id, uint256 home, address owner) {

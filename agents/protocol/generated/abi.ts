@@ -4923,6 +4923,14 @@ export const membershipsAbi = [
   },
   {
     inputs: [
+      { name: 'projectId', type: 'uint256' },
+      { name: 'device', type: 'address' },
+    ],
+    name: 'Memberships_NothingDue',
+    type: 'error',
+  },
+  {
+    inputs: [
       { name: 'device', type: 'address' },
       { name: 'most', type: 'uint256' },
     ],

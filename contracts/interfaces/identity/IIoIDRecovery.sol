@@ -76,7 +76,8 @@ interface IIoIDRecovery {
     function cancel(address from) external;
 
     /// @notice Makes a move whose delay has passed, within 14 days from then. Anybody. ioIDs that are no longer `from`'s are left out.
-    /// @dev Fails as a whole when the collection refuses one, because `to` is a wallet below it: the guardian starts anew without it.
+    /// @dev What the collection refuses, because it is not approved or `to` is a wallet below it, waits for another `finish`; when it
+    /// refuses all, its last reason comes back.
     function finish(address from) external;
 
     /// @notice Policy of an owner.

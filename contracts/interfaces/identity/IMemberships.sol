@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 /// @title One device in several projects, beside the project that it was registered in.
 /// @dev A membership is of the device's ioID token, at most 16 of one: it follows the token to a new owner, ends in the removal of
 /// the device, and no new registration revives it. Joining takes three consents: the owner's, the key's, and the project's (which is
-/// open to all, or admits the device); and it uses the project's quota, or pays its price, as a registration does.
+/// open to all, or admits the device); and the first time it uses the project's quota, or pays its price, as a registration does.
 /// Both sign `Join(uint256 projectId,address device,uint256 tokenId,uint256 nonce,uint256 deadline)` in the EIP-712 domain
 /// {name: "Memberships", version: "1"}; the nonce is `nonces(device)`, and never comes again.
 interface IMemberships {
@@ -38,6 +38,9 @@ interface IMemberships {
     /// @notice A device has at most `most` memberships.
     error Memberships_TooMany(address device, uint256 most);
 
+    /// @notice The device was a member before, and pays nothing to come back: send no value.
+    error Memberships_NothingDue(uint256 projectId, address device);
+
     /// @notice The device signature is not by `signer`.
     error Memberships_BadDeviceSignature(address device, address signer);
 
@@ -53,7 +56,7 @@ interface IMemberships {
     /// @notice Starts an instance under the authority that the logic was built with.
     function initialize() external;
 
-    /// @notice Makes a device a member. Value is the project's price when it is virtual.
+    /// @notice Makes a device a member. Value is the project's price when it is virtual; none for a device that comes back.
     /// @param deadline  Unix seconds after which the signatures are void.
     /// @param deviceSignature  By the device's current key, 65 bytes r||s||v.
     /// @param ownerSignature  By the ioID's owner (ERC-1271 for contracts); empty when he or his relayer (`IIoIDRegistry`) calls.

@@ -179,14 +179,37 @@ contract IoIDRecoveryTest is IdentityFixture {
         assertEq(ioID.ownerOf(ids[0]), owner);
     }
 
-    function test_Finish_RevertWhen_ItWouldCloseACycle() public {
+    /// @dev One that would close a cycle, or is not approved, holds up no other, and is not forgotten.
+    function test_Finish_KeepsWhatIsRefused() public {
         address wallet = ioID.walletOf(ids[0]);
         vm.prank(guardian);
         recovery.start(ids, owner, wallet);
         vm.warp(block.timestamp + DELAY);
+        vm.expectEmit(address(recovery));
+        emit IIoIDRecovery.RecoveryFinished(owner, wallet, 1);
+        recovery.finish(owner);
+        assertEq(ioID.ownerOf(ids[0]), owner);
+        assertEq(ioID.ownerOf(ids[1]), wallet);
         vm.expectRevert(abi.encodeWithSelector(IIoID.IoID_OwnershipCycle.selector, ids[0], wallet));
         recovery.finish(owner);
-        assertEq(ioID.ownerOf(ids[1]), owner);
+    }
+
+    function test_Finish_AgainWhenApproved() public {
+        _start();
+        vm.startPrank(owner);
+        ioID.setApprovalForAll(address(recovery), false);
+        ioID.approve(address(recovery), ids[1]);
+        vm.stopPrank();
+        vm.warp(block.timestamp + DELAY);
+        recovery.finish(owner);
+        assertEq(ioID.ownerOf(ids[0]), owner);
+        assertEq(ioID.ownerOf(ids[1]), fresh);
+        vm.prank(owner);
+        ioID.approve(address(recovery), ids[0]);
+        recovery.finish(owner);
+        assertEq(ioID.ownerOf(ids[0]), fresh);
+        vm.expectRevert(abi.encodeWithSelector(IIoIDRecovery.IoIDRecovery_NothingRuns.selector, owner));
+        recovery.finish(owner);
     }
 
     function _start() private {

@@ -153,6 +153,41 @@ contract MembershipsTest is IdentityFixture {
         store.activeIoID(paid, owner);
     }
 
+    /// @dev One device that comes and goes takes one place of a project's quota, and pays a virtual one's price once.
+    function test_Join_Again_CostsNothing() public {
+        (uint256 hardware, ) = newProject("hardware", 0, 1);
+        (uint256 paid, ) = newProject("virtual", 1, 0);
+        _open(hardware);
+        _open(paid);
+        vm.deal(owner, 2 * PRICE);
+        bytes memory byDevice = _signed(KEY, _joinHash(KEY, paid));
+        vm.prank(owner);
+        memberships.join{value: PRICE}(paid, device, deadline, byDevice, "");
+        for (uint256 i = 0; i < 3; ++i) {
+            _join(KEY, hardware);
+            assertTrue(memberships.isMember(hardware, device));
+            vm.startPrank(owner);
+            memberships.quit(hardware, device);
+            memberships.quit(paid, device);
+            vm.stopPrank();
+            assertFalse(memberships.isMember(hardware, device));
+            assertEq(memberships.memberCount(hardware), 0);
+            vm.expectRevert(abi.encodeWithSelector(IMemberships.Memberships_NotMember.selector, hardware, device));
+            vm.prank(owner);
+            memberships.quit(hardware, device);
+            byDevice = _signed(KEY, _joinHash(KEY, paid));
+            vm.prank(owner);
+            vm.expectRevert(abi.encodeWithSelector(IMemberships.Memberships_NothingDue.selector, paid, device));
+            memberships.join{value: PRICE}(paid, device, deadline, byDevice, "");
+            _join(KEY, paid);
+        }
+        assertEq(store.projectActivedAmount(hardware), 1);
+        assertEq(store.projectActivedAmount(paid), 1);
+        // Another device pays.
+        registerDevice(0xD2, owner);
+        _refuseJoin(0xD2, hardware, bytes("insufficient ioID"));
+    }
+
     function test_Join_RevertWhen_TooMany() public {
         uint256 project_;
         for (uint256 i = 0; i < 17; ++i) {
