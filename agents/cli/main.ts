@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { TrellisError } from '../protocol/errors.ts'
 import type { AuditOptions } from './audit.ts'
+import type { BackupOptions } from './backup.ts'
 import { addChainCommands } from './chain/commands.ts'
 import { printError } from './print.ts'
 import type { ImportOptions } from './keys.ts'
@@ -99,6 +100,28 @@ program
   )
   .action(async (options: AuditOptions) => (await import('./audit.ts')).audit(state(), options))
 
+const services = ['--service <kind=file...>', 'services by their configurations, instead of the local run: gateway=gateway.json …'] as const
+
+program
+  .command('backup')
+  .description('Copies every store and key into one file, while services run')
+  .requiredOption('--out <file>', 'file to write; an existing one is never overwritten')
+  .option(...services)
+  .option('--json', 'print file, size and hash as one line of JSON', false)
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npm run trellis -- backup --out trellis.backup\n  npm run trellis -- backup --out n.backup --service gateway=gateway.json coordinator=coordinator.json',
+  )
+  .action(async (options: BackupOptions) => (await import('./backup.ts')).backup(state(), options))
+
+program
+  .command('restore')
+  .description('Puts a backup where nothing is; services then ask the chain before they act')
+  .argument('<file>', 'a backup')
+  .option(...services)
+  .addHelpText('after', '\nExample:\n  npm run trellis -- restore trellis.backup')
+  .action(async (file: string, options: { service?: string[] }) => (await import('./restore.ts')).restore(state(), file, options))
+
 program
   .command('doctor')
   .description('Checks this machine and this checkout; each finding with its fix')
@@ -117,6 +140,7 @@ program
       whole(1, 10_000),
     ),
   )
+  .addOption(new Option('--stores', 'print where the stores are').hideHelp())
   .addHelpText(
     'after',
     '\nExamples:\n  npm run trellis -- run gateway --config gateway.json\n  npm run trellis -- run device --config device.json --offer',

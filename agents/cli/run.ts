@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `trellis run <service>`: one service in this process. Only this file knows every service; each is loaded when it is asked for. */
-import { backOutService, runService, type Service } from '../kit/service.ts'
+import { backOutService, runService, storesOf, type Service } from '../kit/service.ts'
 import { TrellisError } from '../protocol/errors.ts'
 import { fromWhereCalled } from './local/state.ts'
 
@@ -18,6 +18,8 @@ export interface RunOptions {
   offer: boolean
   /** `true`, or the version of the stores to go back to. */
   backOut?: true | number
+  /** Print where the stores are, for a backup. */
+  stores?: boolean
 }
 
 export async function run(name: string, options: RunOptions): Promise<void> {
@@ -46,6 +48,10 @@ export async function run(name: string, options: RunOptions): Promise<void> {
     flags['offer'] = true
   }
   const service = (await services[name as keyof typeof services]()) as Service
+  if (options.stores === true) {
+    console.log(JSON.stringify(storesOf(service, { file, env: process.env, flags })))
+    return
+  }
   if (options.backOut !== undefined) {
     const to = options.backOut === true ? undefined : options.backOut
     const done = await backOutService(service, { file, env: process.env, flags }, to)

@@ -3,11 +3,10 @@
 import { z } from 'zod'
 import { service as coordinator } from '../coordinator/service.ts'
 import { loadConfig } from '../kit/config.ts'
-import { isLocal, readDeployment } from '../kit/deployment.ts'
-import { openKey } from '../kit/keys.ts'
 import { TrellisError } from '../protocol/errors.ts'
 import type { Hex } from '../protocol/ids.ts'
-import { authorizeRequest, RETRY_MAX, retryAnswerSchema } from '../protocol/lease.ts'
+import { RETRY_MAX, retryAnswerSchema } from '../protocol/lease.ts'
+import { signedPost, urlOf } from './local/coordinator-call.ts'
 import { fromWhereCalled, stateAt } from './local/state.ts'
 import { printer } from './print.ts'
 import { join } from 'node:path'
@@ -92,18 +91,8 @@ export async function retryTasks(
 }
 
 async function askForRetry({ url, config }: Place, taskIds: readonly string[]): Promise<{ id: Hex; refused: string | null }[]> {
-  const local = isLocal(readDeployment(config.chain.addressesFile), config.chain.rpcUrl)
-  const key = await openKey(config.key, { local })
-  try {
-    const path = '/v1/tasks/retry'
-    const { href, host } = new URL(path, url)
-    const body = JSON.stringify({ taskIds })
-    const authorization = await authorizeRequest(key.account, { method: 'POST', host, path, body, unixMs: Date.now() })
-    const headers = { authorization, 'content-type': 'application/json' }
-    return (await ask(href, retryAnswerSchema, { method: 'POST', body, headers })).tasks
-  } finally {
-    key.close()
-  }
+  const { href, request } = await signedPost(config, url, '/v1/tasks/retry', { taskIds })
+  return (await ask(href, retryAnswerSchema, request)).tasks
 }
 
 async function readTasks(url: string, state: string | undefined): Promise<ListedTask[]> {
@@ -149,6 +138,5 @@ function placeOf(stateOption: string | undefined, { config: given, url }: TasksO
       next: 'npm start, or name the configuration of a coordinator with --config FILE',
     })
   const config = loadConfig(coordinator.name, coordinator.config, { file, env: process.env, flags: {} })
-  const host = config.http.hostname.includes(':') ? `[${config.http.hostname}]` : config.http.hostname
-  return { config, url: url ?? `http://${host}:${config.http.port}` }
+  return { config, url: url ?? urlOf(config) }
 }

@@ -1,10 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The coordinator's HTTP routes: leases and results for provers, who sign each request; tasks and accounting for everybody. */
+import { closeSync, createReadStream, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import type { z } from 'zod'
 import { TrellisError, overloaded } from '../kit/errors.ts'
 import type { HttpApp, HttpContext } from '../kit/http.ts'
 import type { Hex } from '../protocol/ids.ts'
-import { REQUEST_TTL_MS, failureSchema, leaseRequestSchema, resultSchema, retrySchema, verifyRequest } from '../protocol/lease.ts'
+import {
+  REQUEST_TTL_MS,
+  backupSchema,
+  failureSchema,
+  leaseRequestSchema,
+  resultSchema,
+  retrySchema,
+  verifyRequest,
+} from '../protocol/lease.ts'
 import { proverUnknown } from './errors.ts'
 import type { Leases } from './leases.ts'
 import type { Modules } from './modules.ts'
@@ -28,7 +40,7 @@ export function routes(modules: Modules, leases: Leases): (app: HttpApp) => void
         code: 'FORBIDDEN',
         message: 'Only the key of this coordinator may ask for this.',
         details: { coordinator: modules.sender.address },
-        next: 'sign with the key in the configuration of this coordinator: trellis tasks retry --config FILE',
+        next: 'sign with the key in the configuration of this coordinator: its commands take --config FILE',
       })
     await guard(address, unixMs, own)
     const parsed = schema.safeParse(json(body))
@@ -60,6 +72,13 @@ export function routes(modules: Modules, leases: Leases): (app: HttpApp) => void
       modules.wake.assign()
       return c.json({ tasks: outcomes })
     })
+    // Every row of the ledger as lines, signed by the coordinator's own key (`trellis backup`): the folder of the ledger has one opener, which is this process.
+    app.post('/v1/backup', async (c) => {
+      await signed(c, backupSchema, true)
+      const { file, close } = await dumpToFile(modules.ledger)
+      c.header('content-type', 'text/plain; charset=utf-8')
+      return c.body(Readable.toWeb(createReadStream(file).once('close', close)) as ReadableStream)
+    })
     // Tasks in the order in which the coordinator took them: `state` names one state, `limit` is 1 to 500; `next` is the `after` of the page that follows,
     // null at the end.
     app.get('/v1/tasks', async (c) => {
@@ -78,6 +97,23 @@ export function routes(modules: Modules, leases: Leases): (app: HttpApp) => void
       const pending = openStates.reduce((sum, state) => sum + states[state].tasks, 0)
       return c.json({ states, pending, refused })
     })
+  }
+}
+
+/** The reader may be slow: what it reads lies on disk, and nothing waits for it. */
+async function dumpToFile(ledger: Modules['ledger']): Promise<{ file: string; close: () => void }> {
+  const folder = mkdtempSync(join(tmpdir(), 'trellis-backup-'))
+  const close = (): void => rmSync(folder, { recursive: true, force: true })
+  const file = join(folder, 'ledger')
+  const handle = openSync(file, 'wx', 0o600)
+  try {
+    await ledger.dump((line) => writeSync(handle, `${line}\n`))
+    return { file, close }
+  } catch (error) {
+    close()
+    throw error
+  } finally {
+    closeSync(handle)
   }
 }
 

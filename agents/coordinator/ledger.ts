@@ -6,6 +6,7 @@
  * leave it alone. Claims save work and gas; that a window settles once is the chain's doing, and holds when a claim is lost.
  */
 import { randomUUID } from 'node:crypto'
+import { dumpTables } from '../kit/backup.ts'
 import { openQueue, type Queue, type QueuePlace } from '../kit/queue.ts'
 import type { Hex } from '../protocol/ids.ts'
 import type { WindowItemJson } from '../protocol/lease.ts'
@@ -410,6 +411,9 @@ export async function openLedger({ leaseSeconds, ...place }: LedgerOptions) {
         }
         await query('insert into scans values ($1, $2) on conflict (name) do update set position = excluded.position', [name, position])
       }),
+
+    /** Every row, for a backup: at one moment, and nothing else happens meanwhile. */
+    dump: (write: (line: string) => void): Promise<number> => dumpTables(queue.engine, write),
 
     close: () => queue.close(),
   }

@@ -5,7 +5,7 @@ import { parseAbiItem } from 'viem'
 import { createScanner } from '../kit/cursor.ts'
 import { addressOf, connectDeployment, readDeployment, type Deployment } from '../kit/deployment.ts'
 import { startHttp } from '../kit/http.ts'
-import { openKey } from '../kit/keys.ts'
+import { keyFiles, openKey } from '../kit/keys.ts'
 import { createStack, patiently } from '../kit/lifecycle.ts'
 import { createLog, type Logger } from '../kit/log.ts'
 import { backOutQueue, type QueuePlace } from '../kit/queue.ts'
@@ -33,6 +33,22 @@ function placeOf({ dataFolder, databaseUrl }: CoordinatorConfig, deployment: Dep
   const folder = ledgerFolder(dataFolder, deployment.genesisHash, addressOf(deployment, 'Router'))
   return { folder, databaseUrl, schema: `coordinator_${basename(folder).replaceAll('-', '_')}`, log, service: 'coordinator' }
 }
+
+/** The ledger of the deployment in a database; without one, of every deployment below the data folder. */
+function ledgerPlace(config: CoordinatorConfig): Omit<QueuePlace, 'log'> {
+  if (config.databaseUrl === undefined) return { folder: config.dataFolder, schema: 'coordinator', service: 'coordinator' }
+  const { log: _log, ...place } = placeOf(config, readDeployment(config.chain.addressesFile), createLog('coordinator', 'silent'))
+  return place
+}
+
+/**
+ * A restored ledger is behind the chain, which is asked first: what the ledger believed to be assigned is looked up there, and becomes a job or what
+ * happened since. Proofs that are here stay, and are checked against the chain before one is sent.
+ */
+const REVIVE = `update tasks set state = 'received', prover = null, deadline = null, terms_version = null, rev = rev + 1
+    where state in ('assigned', 'leased') and not final;
+  update tasks set job = null, claimed_by = null, claimed_until = null;
+  update pulled set claimed_by = null, claimed_until = null`
 
 export const service = defineService({
   name: 'coordinator',
@@ -114,6 +130,17 @@ export const service = defineService({
       throw error
     }
   },
+
+  stores: (config) => [
+    {
+      kind: 'tables',
+      place: ledgerPlace(config),
+      ...(config.databaseUrl === undefined && { pattern: '*' }),
+      migrations,
+      after: REVIVE,
+    },
+    ...keyFiles(config.key),
+  ],
 
   async backOut(config, to = migrations.length) {
     return [await backOutQueue(placeOf(config, readDeployment(config.chain.addressesFile), createLog('coordinator', 'warn')), to)]

@@ -22,7 +22,7 @@ import { ledgerFolder } from '../kit/store.ts'
 import { storeFile } from './ledger.ts'
 
 /** Says that a ledger belongs to a local chain, and to which chain id: the folder's name has only genesis and deployment. */
-const MARK = 'local-chain.json'
+export const MARK = 'local-chain.json'
 
 export interface AdoptOptions {
   dataFolder: string
@@ -61,11 +61,12 @@ export function adoptLedger({ dataFolder, chainId, genesisHash, deployment }: Ad
 }
 
 /** A copy is another store: what a reader had read of the first says nothing of what it has read of this one. */
+export const NEW_NAME = 'update identity set store_id = lower(hex(randomblob(16)))'
+
 function rename(file: string): void {
   const db = new DatabaseSync(file)
   try {
-    if (db.prepare(`select 1 from sqlite_schema where name = 'identity'`).get() !== undefined)
-      db.exec('update identity set store_id = lower(hex(randomblob(16)))')
+    if (db.prepare(`select 1 from sqlite_schema where name = 'identity'`).get() !== undefined) db.exec(NEW_NAME)
   } finally {
     db.close()
   }

@@ -91,6 +91,9 @@ export const sharedMigrations: readonly Migration[] = [
   },
 ]
 
+/** What a restored store is called: cursors of the one that was copied may be ahead of it. */
+export const NEW_SHARED_NAME = `update identity set store_id = replace(gen_random_uuid()::text, '-', '')`
+
 export interface SharedLedgerOptions extends QueuePlace {
   databaseUrl: string
   refusalsKept: number

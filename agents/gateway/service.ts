@@ -9,7 +9,7 @@ import { backOutQueue } from '../kit/queue.ts'
 import { defineService, type RunningService, type ServiceContext } from '../kit/service.ts'
 import { backOutStore } from '../kit/store.ts'
 import type { Address, Hex } from '../protocol/ids.ts'
-import { adoptLedger } from './adopt.ts'
+import { adoptLedger, MARK, NEW_NAME } from './adopt.ts'
 import { openAckSigner } from './ack-signer.ts'
 import { createBacklog } from './backlog.ts'
 import { type BrokerDoor, openBroker } from './broker.ts'
@@ -19,7 +19,7 @@ import { gatewayRoutes } from './http.ts'
 import { createIntake } from './intake.ts'
 import { migrations, openLedger, storeFile } from './ledger.ts'
 import { createRateLimits } from './limits.ts'
-import { openSharedLedger, sharedMigrations, sharedPlace } from './ledger-postgres.ts'
+import { NEW_SHARED_NAME, openSharedLedger, sharedMigrations, sharedPlace } from './ledger-postgres.ts'
 import { followPass } from './loop.ts'
 import { gatewayMetrics } from './metrics.ts'
 import { type MqttDoor, startMqtt } from './mqtt.ts'
@@ -85,6 +85,17 @@ export const service = defineService({
       view,
       ready: () => (Date.now() - sight.seenAt > BLIND_MS ? 'the chain was not seen for 30 seconds' : null),
     })
+  },
+  stores: ({ dataFolder, chain, databaseUrl }) => {
+    if (databaseUrl === undefined)
+      return [
+        { kind: 'sqlite', folder: dataFolder, pattern: '*/gateway.sqlite', version: migrations.length, after: NEW_NAME },
+        { kind: 'files', folder: dataFolder, pattern: `*/${MARK}` },
+      ]
+    const deployment = readDeployment(chain.addressesFile)
+    const registry = addressOf(deployment, 'IoIDRegistry')
+    const { log: _log, ...place } = sharedPlace(databaseUrl, deployment.genesisHash, registry, createLog('gateway', 'silent'))
+    return [{ kind: 'tables', place, migrations: sharedMigrations, after: NEW_SHARED_NAME }]
   },
   async backOut({ dataFolder, chain, databaseUrl, logLevel }, to) {
     const deployment = readDeployment(chain.addressesFile)

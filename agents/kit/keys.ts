@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Signing keys of agents: an encrypted keystore, a remote signer, or on local networks a bare key file; never an argument. */
+import { basename, dirname } from 'node:path'
 import type { Hex, LocalAccount } from 'viem'
 import { mnemonicToAccount, privateKeyToAccount } from 'viem/accounts'
+import type { StorePlace } from './backup.ts'
 import { TrellisError } from './errors.ts'
 import { decryptKeystore, parseKeystore } from './keystore.ts'
 import { openRemoteSigner, type RemoteSignerSource } from './remote-signer.ts'
@@ -68,6 +70,10 @@ export async function loadAccount(source: KeySource, { local }: { local: boolean
     next: 'make a new key: trellis keys new',
   })
 }
+
+/** The key file of a source, for a backup: encrypted ones stay so, and their passwords are kept elsewhere. */
+export const keyFiles = ({ keyFile }: KeySource): StorePlace[] =>
+  keyFile === undefined ? [] : [{ kind: 'files', folder: dirname(keyFile), pattern: basename(keyFile) }]
 
 async function readKey(file: string, passwordFile: string | undefined, local: boolean): Promise<Hex> {
   const text = readSecretFile(file).trim()

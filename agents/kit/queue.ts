@@ -40,6 +40,8 @@ export interface Queue extends Sql {
   readonly jobsTable: string
   /** True when other processes may use this queue at the same time. */
   readonly shared: boolean
+  /** Under the jobs, for a backup by the process that has the store open. */
+  readonly engine: Engine
   /**
    * All of `work` is on disk when this resolves, or none of it. `query` and `jobs` used inside are part of the transaction.
    * One inside another joins it.
@@ -49,7 +51,7 @@ export interface Queue extends Sql {
 }
 
 /** What the two engines have in common. */
-interface Engine extends Sql {
+export interface Engine extends Sql {
   exec(text: string): Promise<Record<string, unknown>[]>
   transaction<T>(work: () => Promise<T>): Promise<T>
   close(): Promise<void>
@@ -71,6 +73,7 @@ export async function openQueue({ migrations, ...place }: QueueOptions): Promise
       jobs,
       jobsTable: `${jobsSchema}.job`,
       shared: databaseUrl !== undefined,
+      engine,
       query: (text, values) => engine.query(text, values),
       transaction: (work) => engine.transaction(work),
       async close() {
@@ -105,7 +108,7 @@ export async function backOutQueue(place: QueuePlace, to: number): Promise<BackO
 }
 
 /** A service that shares the database asks it every few seconds, so its connections are there. @throws TrellisError STORE_IN_USE */
-async function refuseInUse(engine: Engine, place: QueuePlace): Promise<void> {
+export async function refuseInUse(engine: Engine, place: QueuePlace): Promise<void> {
   let others = 0
   // A service that has just ended leaves its connections there for a moment.
   for (let tries = 0; tries < 10; tries += 1) {
@@ -122,14 +125,14 @@ async function refuseInUse(engine: Engine, place: QueuePlace): Promise<void> {
     code: 'STORE_IN_USE',
     message: 'Services work on this store.',
     details: { store: nameOf(place), connections: others },
-    next: 'stop every service that shares this database, then go back',
+    next: 'stop every service that shares this database, then try again',
   })
 }
 
-const openEngine = (place: QueuePlace): Promise<Engine> =>
+export const openEngine = (place: QueuePlace): Promise<Engine> =>
   place.databaseUrl === undefined ? openPglite(place) : openPostgres({ url: place.databaseUrl, schema: place.schema, log: place.log })
 
-const nameOf = ({ folder, databaseUrl, schema }: QueuePlace): string =>
+export const nameOf = ({ folder, databaseUrl, schema }: QueuePlace): string =>
   databaseUrl === undefined ? folder : `${withoutSecrets(databaseUrl)} ${schema}`
 
 /** PGlite does not lock its folder, and a second opener destroys it: the lock comes first. */
@@ -199,7 +202,7 @@ const locked = <T>(engine: Engine, schema: string, work: () => Promise<T>): Prom
     return work()
   })
 
-const versionOf = async (engine: Engine): Promise<number> =>
+export const versionOf = async (engine: Engine): Promise<number> =>
   (await engine.query<{ version: number }>('select coalesce(max(version), 0)::int as version from schema_history'))[0]?.version ?? 0
 
 /** Brings tables of a service to the newest version. For those of a service without jobs, too. @throws TrellisError STORE_TOO_NEW */

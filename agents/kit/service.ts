@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The frame of a service: configuration, log, metrics, start, signals, stop. */
 import type { z } from 'zod'
+import type { StorePlace } from './backup.ts'
 import { loadConfig, type ConfigSources } from './config.ts'
 import { isTrellisError, toTrellisError, type TrellisError } from './errors.ts'
 import { createLog, type Logger, type LogLevel } from './log.ts'
@@ -36,6 +37,8 @@ export interface Service<S extends z.ZodObject = z.ZodObject> {
   start(config: z.output<S>, context: ServiceContext<z.output<S>>): Promise<RunningService>
   /** Takes each of its stores back to a version: that of this program, when `to` is undefined. The service does not run meanwhile. */
   backOut?(config: z.output<S>, to: number | undefined): Promise<BackOut[]> | BackOut[]
+  /** What it keeps, for `trellis backup` and `restore`. In the order of their kinds nothing is lost: devices, gateways, coordinators, provers. */
+  stores?(config: z.output<S>): StorePlace[]
 }
 
 /** Names a service, with types inferred from its configuration schema. */
@@ -119,6 +122,11 @@ export async function runService<S extends z.ZodObject>(service: Service<S>, sou
  */
 export async function backOutService<S extends z.ZodObject>(service: Service<S>, sources: ConfigSources, to?: number): Promise<BackOut[]> {
   return (await service.backOut?.(loadConfig(service.name, service.config, sources), to)) ?? []
+}
+
+/** The places of a service's stores and keys. @throws TrellisError CONFIG_INVALID */
+export function storesOf<S extends z.ZodObject>(service: Service<S>, sources: ConfigSources): StorePlace[] {
+  return service.stores?.(loadConfig(service.name, service.config, sources)) ?? []
 }
 
 async function stopped(running: RunningService): Promise<boolean> {

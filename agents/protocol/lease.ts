@@ -104,6 +104,9 @@ export const RETRY_MAX = 500
 /** Dead tasks to be tried again; signed by the coordinator's own key. */
 export const retrySchema = z.strictObject({ taskIds: z.array(hex(32)).min(1).max(RETRY_MAX) })
 /** Why a task is not tried again, or null when it is. */
+/** `POST /v1/backup`: the rows of the ledger as lines. */
+export const backupSchema = z.strictObject({})
+
 export const retryAnswerSchema = z.object({ tasks: z.array(z.object({ id: hex(32), refused: z.string().nullable() })) })
 
 export interface SignedRequest {

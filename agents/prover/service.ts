@@ -4,7 +4,7 @@ import { globSync } from 'node:fs'
 import { join } from 'node:path'
 import { addressOf, connectDeployment, readDeployment } from '../kit/deployment.ts'
 import { startHttp } from '../kit/http.ts'
-import { openKey } from '../kit/keys.ts'
+import { keyFiles, openKey } from '../kit/keys.ts'
 import { createStack } from '../kit/lifecycle.ts'
 import { createMarketView } from '../kit/market.ts'
 import { defineService } from '../kit/service.ts'
@@ -61,6 +61,11 @@ export const createProverService = (openBackend: (config: ProverConfig) => Promi
         throw error
       }
     },
+
+    stores: ({ dataFolder, key }) => [
+      { kind: 'sqlite', folder: dataFolder, pattern: '*/*/work.sqlite', version: migrations.length },
+      ...keyFiles(key),
+    ],
 
     /** Of every key that proved here. */
     backOut({ dataFolder, chain }, to = migrations.length) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A device as a process: replays a source by the project's clock, and ends when everything is acknowledged. The frame is the kit's, by shape only. */
 import { readFileSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isTrellisError } from '../../../protocol/errors.ts'
 import { type Address, channelIdOf, deviceId, projectId } from '../../../protocol/ids.ts'
@@ -18,7 +19,7 @@ import { openMqtt } from './mqtt.ts'
 import { makeOffer, offerToJson } from './offer.ts'
 import { openRows, type ReplayCounts } from './replay.ts'
 import type { Source } from './source.ts'
-import { type DeliveryCounts, backOutDeviceStore, openDeviceStore } from './store.ts'
+import { type DeliveryCounts, backOutDeviceStore, migrations, openDeviceStore } from './store.ts'
 import type { TransportEvents } from './transport.ts'
 
 /** What the frame of a service gives; the part of the kit's context that a device uses. */
@@ -73,6 +74,11 @@ export const service = {
       },
     }
   },
+  /** For a backup, as the kit's frame has it. The keys are not encrypted; a backup of them is as secret as they are. */
+  stores: ({ storeFile, keysFile }: DeviceConfig) => [
+    { kind: 'sqlite' as const, folder: dirname(storeFile), pattern: basename(storeFile), version: migrations.length },
+    { kind: 'files' as const, folder: dirname(keysFile), pattern: basename(keysFile) },
+  ],
   backOut: (config: DeviceConfig, to?: number): BackOut[] => [backOutDeviceStore(config.storeFile, to)],
 }
 
