@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Builds what is built: contracts (Hardhat) and circuits. Each is skipped when the
- * hash of its sources is the one of the last build. `--contracts` or `--circuits` builds one of them, `--force` builds anyway.
+ * Builds what is built: contracts (Hardhat), circuits and the page (Vite). Each is skipped when the
+ * hash of its sources is the one of the last build. `--contracts`, `--circuits` or `--page` builds one of them, `--force` builds anyway.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -10,12 +10,14 @@ import { locked } from './lock.ts'
 import { at, files, hashOf, node, TOOLS } from './shell.ts'
 
 const flags = new Set(process.argv.slice(2))
-const unknown = [...flags].filter((flag) => !['--contracts', '--circuits', '--force', '--quiet'].includes(flag))
+const unknown = [...flags].filter((flag) => !['--contracts', '--circuits', '--page', '--force', '--quiet'].includes(flag))
 if (unknown.length > 0) {
-  console.error(`UNKNOWN_FLAG  build does not know ${unknown.join(', ')}\n  next  npm run build -- [--contracts] [--circuits] [--force]`)
+  console.error(
+    `UNKNOWN_FLAG  build does not know ${unknown.join(', ')}\n  next  npm run build -- [--contracts] [--circuits] [--page] [--force]`,
+  )
   process.exit(1)
 }
-const all = !flags.has('--contracts') && !flags.has('--circuits')
+const all = !flags.has('--contracts') && !flags.has('--circuits') && !flags.has('--page')
 
 interface Part {
   title: string
@@ -53,6 +55,19 @@ const parts: (Part | false)[] = [
         at('package-lock.json'),
       ]),
     work: (tell: (line: string) => void) => tool(at('scripts', 'build-circuits.ts'), [], tell),
+  },
+  (all || flags.has('--page')) && {
+    title: 'page',
+    stamp: at('cache', 'build-page'),
+    product: at('build', 'portal', 'index.html'),
+    hash: () =>
+      hashOf([
+        ...['portal/web', 'protocol', 'crypto'].flatMap((room) => files(at('agents', room), (path) => !path.endsWith('.md'))),
+        at('agents', 'portal', 'api.ts'),
+        at('package-lock.json'),
+      ]),
+    work: (tell: (line: string) => void) =>
+      tool(TOOLS.vite, ['build', '--config', at('agents', 'portal', 'web', 'vite.config.ts'), '--logLevel', 'error'], tell),
   },
 ]
 

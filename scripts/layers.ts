@@ -25,15 +25,19 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   gateway: ['protocol', 'crypto', 'kit', 'lightclient'],
   coordinator: ['protocol', 'crypto', 'kit', 'lightclient'],
   prover: ['protocol', 'crypto', 'kit', 'lightclient'],
+  portal: ['protocol', 'crypto', 'kit'],
 }
 
 /** Rooms without I/O: no Node module, no client library. `sdk` has it in drivers/ only. */
 const NO_IO = new Set(['crypto', 'protocol', 'lightclient', 'sdk'])
 const PURE_PACKAGES =
   /^(@noble\/|@scure\/base$|did-resolver$|@peculiar\/|reflect-metadata$|viem($|\/utils|\/accounts|\/chains)|zod$|canonicalize$|multiformats)/
+/** The page runs in a browser: nothing but these, and no service's code. */
+const PAGE_ROOMS = ['protocol', 'crypto', 'sdk']
+const PAGE_PACKAGES = /^(react(-dom(\/client)?|-router)?$|@tanstack\/react-query$|uplot($|\/)|viem$)/
 const GPL_PACKAGES = /^(snarkjs|circomlibjs?|circom2|ffjavascript|circom_runtime|r1csfile|wasmcurves|wasmbuilder|fastfile|@iden3\/)/
 /** Rooms under Apache-2.0 that DePIN projects import: nothing under GPL may be reachable from them. */
-const APACHE_CORE = new Set(['crypto', 'protocol', 'lightclient', 'sdk', 'kit', 'gateway', 'coordinator', 'cli'])
+const APACHE_CORE = new Set(['crypto', 'protocol', 'lightclient', 'sdk', 'kit', 'gateway', 'coordinator', 'portal', 'cli'])
 
 const inside = (file: string): string[] => file.split('/')
 
@@ -79,13 +83,21 @@ export function judgeTypescript(found: Import): string | undefined {
   const [targetTop, targetRoom = ''] = relative ? inside(target) : []
 
   if (top === 'agents') {
+    // How it is built is no part of the page.
+    const page = room === 'portal' && inside(found.file)[2] === 'web' && !found.file.endsWith('/vite.config.ts')
     const drivers = room === 'sdk' && (inside(found.file)[2] === 'drivers' || found.file === 'agents/sdk/service.ts')
     if (!relative) {
       if (APACHE_CORE.has(room) && GPL_PACKAGES.test(target)) return `agents/${room} is Apache-2.0: ${target} is under GPL`
+      if (page && !PAGE_PACKAGES.test(target)) return `agents/portal/web is a page: ${target} is not on its list`
       if (NO_IO.has(room) && !drivers && !PURE_PACKAGES.test(target)) return `agents/${room} has no I/O: ${target} is not on its list`
       return undefined
     }
     if (targetTop === 'agents') {
+      if (page) {
+        const ok = target === 'agents/portal/api.ts' || target.startsWith('agents/portal/web/') || PAGE_ROOMS.includes(targetRoom)
+        return ok && !target.startsWith('agents/sdk/drivers/') ? undefined : `agents/portal/web may not import ${target}`
+      }
+      if (room === 'portal' && target.startsWith('agents/portal/web/')) return `the portal's server serves the page, it imports none of it`
       if (targetRoom === room || !(targetRoom.length > 0)) return undefined
       if (room === 'cli') {
         const ok = ['protocol', 'crypto', 'kit', 'lightclient'].includes(targetRoom) || target === `agents/${targetRoom}/service.ts`
@@ -132,7 +144,7 @@ export function judgeSolidity(found: Import): string | undefined {
 }
 
 export function check(): { imports: number; violations: Violation[] } {
-  const rooms = ['agents', 'deploy', 'scripts', 'circuits'].flatMap((room) => files(at(room), (path) => path.endsWith('.ts')))
+  const rooms = ['agents', 'deploy', 'scripts', 'circuits'].flatMap((room) => files(at(room), (path) => /\.tsx?$/.test(path)))
   const imports = [
     ...rooms
       .flatMap((path) => typescriptImports(short(path), readFileSync(path, 'utf8')))

@@ -18,6 +18,7 @@ const CORE = [
   'agents/kit',
   'agents/gateway',
   'agents/coordinator',
+  'agents/portal',
   'agents/cli',
 ]
 const PERMISSIVE =
@@ -106,7 +107,7 @@ const packageOf = (specifier: string): string =>
 
 export function check(): { checked: number; wrong: string[] } {
   const wrong: string[] = []
-  const sources = FOLDERS.flatMap((folder) => files(at(folder), (path) => /\.(ts|sol|circom|mjs)$/.test(path)))
+  const sources = FOLDERS.flatMap((folder) => files(at(folder), (path) => /\.(tsx?|sol|circom|mjs)$/.test(path)))
   for (const path of sources) {
     const file = short(path)
     const have = declared(readFileSync(path, 'utf8'))
@@ -120,7 +121,7 @@ export function check(): { checked: number; wrong: string[] } {
     if (!permissive(licence) && !COPYLEFT.test(licence)) wrong.push(`${name}@${version}  licence "${licence}" is not on the list`)
   }
   const roots = new Map<string, string>()
-  for (const path of CORE.flatMap((room) => files(at(room), (name) => name.endsWith('.ts')))) {
+  for (const path of CORE.flatMap((room) => files(at(room), (name) => /\.tsx?$/.test(name)))) {
     for (const { target } of typescriptImports(short(path), readFileSync(path, 'utf8'))) {
       if (!target.startsWith('.') && !target.startsWith('node:')) roots.set(packageOf(target), short(path))
     }

@@ -17,6 +17,7 @@ export const TOOLS = {
   solhint: at('node_modules', 'solhint', 'solhint.js'),
   mocha: at('node_modules', 'mocha', 'bin', 'mocha.js'),
   hardhat: at('node_modules', 'hardhat', 'dist', 'src', 'cli.js'),
+  vite: at('node_modules', 'vite', 'bin', 'vite.js'),
 } as const
 
 export interface Finished {

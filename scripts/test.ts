@@ -105,6 +105,7 @@ const stages: Stage[] = [
   // First: it waits more than it works, beside stages that only work.
   { name: 'faults', needs: ['set-up'], run: () => mocha('faults', ['test/faults'], 300_000) },
   { name: 'typecheck', needs: ['set-up'], run: () => check(TOOLS.tsc, ['-p', '.']) },
+  { name: 'typecheck of the page', needs: ['set-up'], run: () => check(TOOLS.tsc, ['-p', 'agents/portal/web']) },
   { name: 'layers', run: () => check(at('scripts', 'layers.ts')) },
   { name: 'generated', needs: ['set-up'], run: () => check(at('scripts', 'generate.ts'), ['--check']) },
   { name: 'selectors', needs: ['set-up'], run: () => check(at('scripts', 'selectors.ts'), ['--check']) },

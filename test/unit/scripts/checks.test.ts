@@ -47,6 +47,16 @@ describe('scripts/layers', () => {
     expect(ts('agents/prover/circom/x.ts', 'snarkjs')).to.equal(undefined)
   })
 
+  it('keeps the page in the browser, apart from its server and from every service', () => {
+    expect(ts('agents/portal/web/x.tsx', 'node:fs')).to.contain('not on its list')
+    expect(ts('agents/portal/web/x.tsx', '../server/y.ts')).to.contain('may not import')
+    expect(ts('agents/portal/web/data/x.ts', '../../../kit/log.ts')).to.contain('may not import')
+    expect(ts('agents/portal/web/data/x.ts', '../../../sdk/drivers/node/mqtt.ts')).to.contain('may not import')
+    expect(ts('agents/portal/web/data/x.ts', '../../../protocol/ids.ts')).to.equal(undefined)
+    expect(ts('agents/portal/web/data/x.ts', '../../api.ts')).to.equal(undefined)
+    expect(ts('agents/portal/server/x.ts', '../web/data/y.ts')).to.contain('imports none of it')
+  })
+
   it('lets Solidity domains see each other through interfaces only', () => {
     expect(sol('contracts/w3bstream/A.sol', '../identity/B.sol')).to.contain('only through')
     expect(sol('contracts/w3bstream/A.sol', '../interfaces/identity/IB.sol')).to.equal(undefined)
