@@ -2,7 +2,19 @@
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['artifacts/**', 'cache/**', 'build/**', 'coverage/**', '.trellis/**', 'node_modules/**', 'agents/protocol/generated/**'] },
+  {
+    ignores: [
+      'artifacts/**',
+      'cache/**',
+      'build/**',
+      'dist/**',
+      'test/package/consumer/**',
+      'coverage/**',
+      '.trellis/**',
+      'node_modules/**',
+      'agents/protocol/generated/**',
+    ],
+  },
   {
     files: ['**/*.ts', 'agents/portal/web/**/*.tsx'],
     extends: [tseslint.configs.strictTypeChecked],

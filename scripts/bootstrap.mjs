@@ -19,6 +19,7 @@ const TARGETS = {
   test: 'scripts/test.ts',
   bench: 'scripts/bench.ts',
   build: 'scripts/build.ts',
+  pack: 'scripts/package.ts',
   generate: 'scripts/generate.ts',
   lint: 'scripts/lint.ts',
   layers: 'scripts/layers.ts',

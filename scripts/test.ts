@@ -118,6 +118,7 @@ const stages: Stage[] = [
     run: async () => parseSolidity(await node(TOOLS.hardhat, ['test', 'solidity'], { env, timeoutSeconds: LIMIT_SECONDS })),
   },
   { name: 'unit', needs: ['set-up'], run: () => mocha('unit', ['test/unit'], 60_000) },
+  { name: 'package', needs: ['set-up', 'generated'], run: () => mocha('package', ['test/package'], 180_000) },
   { name: 'circuits', needs: ['set-up'], run: () => mocha('circuits', ['test/circuits'], 300_000) },
   { name: 'integration', needs: ['set-up', 'generated'], run: () => mocha('integration', ['test/integration'], 120_000, 2) },
   ...(deep ? [{ name: 'fault mutants', needs: ['set-up'], alone: true, run: () => check(at('scripts', 'mutate-faults.ts')) }] : []),

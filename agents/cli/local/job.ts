@@ -17,7 +17,7 @@ import { readSource, rowOf, type Source, sourceId, type SourceOptions, spanOf } 
 import { choosePorts, forgetOtherChains, jobFolder, makeRoom } from './earlier-run.ts'
 import { onboard, PROVERS } from './onboard.ts'
 import { refOf } from './process.ts'
-import { type LocalState, repository, type RunRecord, type SourceName } from './state.ts'
+import { type LocalState, PROGRAM, repository, type RunRecord, type SourceName } from './state.ts'
 import { Supervisor, type SupervisorEvents } from './supervisor.ts'
 
 export interface JobOptions extends SourceOptions {
@@ -141,7 +141,7 @@ export async function startJob(
     }
     const service = (name: string, kind: string, content: object, port?: number) => ({
       name,
-      args: ['agents/cli/main.ts', 'run', kind, '--config', config(name, content)],
+      args: [PROGRAM, 'run', kind, '--config', config(name, content)],
       ...(port === undefined ? {} : { ready: () => answers(`http://127.0.0.1:${port}/ready`) }),
       onExitZero: kind === 'device' ? ('done' as const) : ('crash' as const),
       // A device waits for the gateway itself: an end for good is its file, its keys or its terms.

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { ioIDRegistryDomain, registerTypes } from '../../protocol/eip712/identity.ts'
 import { TrellisError } from '../../protocol/errors.ts'
 import { runOnce } from './child.ts'
+import { PROGRAM } from './state.ts'
 
 const hex = z
   .string()
@@ -47,7 +48,7 @@ export interface RegistrationOffer {
 
 /** Runs `run device --offer` with this configuration file and reads the offer that it prints. @throws TrellisError OFFER_FAILED */
 export async function askForOffer(configFile: string, log: string): Promise<DeviceOffer> {
-  const { code, output } = await runOnce(['agents/cli/main.ts', 'run', 'device', '--config', configFile, '--offer'], log)
+  const { code, output } = await runOnce([PROGRAM, 'run', 'device', '--config', configFile, '--offer'], log)
   const line = output.split('\n').find((text) => text.startsWith('{') && text.includes('"did"'))
   const parsed = offerSchema.safeParse(line === undefined ? undefined : JSON.parse(line))
   if (code === 0 && parsed.success) return parsed.data

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Where a local run keeps its state, and the file that says which processes belong to it. */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { isAbsolute, join, resolve } from 'node:path'
+import { extname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ProcessRef } from './process.ts'
 
 export const repository = fileURLToPath(new URL('../../..', import.meta.url)).replace(/[\\/]$/, '')
+
+/** The one binary, from `repository`: TypeScript in a checkout, JavaScript in the package. */
+export const PROGRAM = `agents/cli/main${extname(import.meta.url)}`
 
 /** Ports of a local run, all on 127.0.0.1. */
 export type Ports = {

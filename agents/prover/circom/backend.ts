@@ -2,7 +2,7 @@
 /** Groth16 over circom circuits, in a process of its own that keeps the keys loaded. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import * as snarkjs from 'snarkjs'
 import { keccak256, toBytes } from 'viem'
 import { FIELD } from '../../crypto/field.ts'
@@ -166,7 +166,7 @@ class ForkedBackend implements CircomBackend {
 
   #start(): ChildProcess {
     if (this.#child !== undefined) return this.#child
-    const child = fork(join(import.meta.dirname, 'worker.ts'), {
+    const child = fork(join(import.meta.dirname, `worker${extname(import.meta.filename)}`), {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
