@@ -23,6 +23,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   kit: ['protocol', 'crypto'],
   sdk: ['protocol', 'crypto', 'lightclient'],
   gateway: ['protocol', 'crypto', 'kit', 'lightclient'],
+  indexer: ['protocol', 'crypto', 'kit'],
   coordinator: ['protocol', 'crypto', 'kit', 'lightclient'],
   prover: ['protocol', 'crypto', 'kit', 'lightclient'],
   portal: ['protocol', 'crypto', 'kit'],
@@ -37,7 +38,7 @@ const PAGE_ROOMS = ['protocol', 'crypto', 'sdk']
 const PAGE_PACKAGES = /^(react(-dom(\/client)?|-router)?$|@tanstack\/react-query$|uplot($|\/)|viem$)/
 const GPL_PACKAGES = /^(snarkjs|circomlibjs?|circom2|ffjavascript|circom_runtime|r1csfile|wasmcurves|wasmbuilder|fastfile|@iden3\/)/
 /** Rooms under Apache-2.0 that DePIN projects import: nothing under GPL may be reachable from them. */
-const APACHE_CORE = new Set(['crypto', 'protocol', 'lightclient', 'sdk', 'kit', 'gateway', 'coordinator', 'portal', 'cli'])
+const APACHE_CORE = new Set(['crypto', 'protocol', 'lightclient', 'sdk', 'kit', 'gateway', 'coordinator', 'indexer', 'portal', 'cli'])
 
 const inside = (file: string): string[] => file.split('/')
 

@@ -19,6 +19,7 @@ const CORE = [
   'agents/gateway',
   'agents/coordinator',
   'agents/portal',
+  'agents/indexer',
   'agents/cli',
 ]
 const PERMISSIVE =

@@ -43,7 +43,7 @@ function jobOptions(command: Command): Command {
     .option('--value <column>', 'column of --data with the value')
     .option('--all', 'replay all rows of the data set, not only rows 2241 to 2560 of each mote', false)
     .addOption(new Option('--speed <factor>', 'project seconds per second of the replay').argParser(whole(1, 100_000)))
-    .option('--free-ports', 'take any free ports instead of 8545, 18830 and 8083 to 8086', false)
+    .option('--free-ports', 'take any free ports instead of 8545, 18830 and 8083 to 8087', false)
     .option('--no-build', 'do not look whether contracts and circuits need a build')
 }
 
@@ -131,7 +131,7 @@ program
 program
   .command('run')
   .description('Runs one service in this process')
-  .argument('<service>', 'gateway, coordinator, prover or device')
+  .argument('<service>', 'gateway, coordinator, prover, device or indexer')
   .option('--config <file>', 'JSON configuration; TRELLIS_<SERVICE>_<FIELD> and --set win over it')
   .option('--set <field=value...>', 'a field of the configuration')
   .option('--offer', 'device: print the offer of this device as one JSON line and exit', false)

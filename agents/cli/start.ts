@@ -43,6 +43,8 @@ export async function start(stateOption: string | undefined, given: Record<strin
       {
         onRestart: (name, reason, delayMs) => print.step(`${name}: ${reason}; starting it again in ${delayMs} ms`),
         onGivenUp: (error, name) => {
+          // The network does without its history.
+          if (name === 'indexer') return print.step(`the indexer is given up: ${error.message}`)
           failure = error
           chainEnded = name === 'chain'
           round.abort()
@@ -72,6 +74,8 @@ export async function start(stateOption: string | undefined, given: Record<strin
     if (ended.aborted) return
     const { summary } = await summarise(job, firstProof)
     printSummary(print, summary, job.source)
+    // Last: what it needs to start would slow down the proofs.
+    if (await job.startIndexer()) print.step(`indexer on http://127.0.0.1:${job.record.ports.indexer} reads the history`)
     print.line('\nEverything is settled and stays up. In another terminal:')
     print.line('  npm run trellis -- status | logs gateway --follow | audit | stop')
     if (job.record.ports.gateway === DEFAULT_PORTS.gateway) print.line(`  curl ${job.gatewayUrl}/v1/accounting?project=${job.project}`)

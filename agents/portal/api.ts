@@ -146,3 +146,6 @@ export interface StoredWindow {
   channel: string
   receivedAt: Millis
 }
+
+/** `GET /indexer/…`: the indexer's own answers. */
+export type * from '../protocol/history.ts'

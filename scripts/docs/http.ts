@@ -36,7 +36,7 @@ export function routesOf(file: string): Route[] {
   return found
 }
 
-const PORTS: Readonly<Record<string, string>> = { gateway: '8083', coordinator: '8084', prover: '8085' }
+const PORTS: Readonly<Record<string, string>> = { gateway: '8083', coordinator: '8084', prover: '8085', indexer: '8087' }
 
 /** @returns the page, and the places of routes that nobody described */
 export function httpPage(): { page: Page; silent: string[] } {

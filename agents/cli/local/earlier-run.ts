@@ -73,7 +73,7 @@ export function jobFolder(state: LocalState, deployment: Deployment, source: Sou
 /** Removes the ledgers of chains that are gone: an in-memory chain never comes back, and the gateway has copied what it held. */
 export function forgetOtherChains(folder: string, { genesisHash }: Deployment): void {
   const own = ledgerFolder('', genesisHash, '0x')
-  for (const service of ['gateway', 'coordinator', ...PROVERS]) {
+  for (const service of ['gateway', 'coordinator', 'indexer', ...PROVERS]) {
     const data = join(folder, service)
     if (!existsSync(data)) continue
     for (const name of readdirSync(data)) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The whole job on this machine: what is started, and in which order. Used by `start` and `demo`. */
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Address, createPublicClient, http, type PublicClient } from 'viem'
 import { hardhat } from 'viem/chains'
@@ -39,6 +39,8 @@ export interface Job {
   devices: Address[]
   gatewayUrl: string
   coordinatorUrl: string
+  /** Starts the indexer, which nothing waits for; false where Ponder is not installed. */
+  startIndexer: () => Promise<boolean>
   /** Seconds per stage so far. */
   seconds: Record<string, number>
 }
@@ -207,7 +209,14 @@ export async function startJob(
     print.step(`coordinator on ${coordinatorUrl}, two provers`)
     await Promise.all(source.series.map((_, i) => supervisor.start(service(`device-${i + 1}`, 'device', deviceConfig(i, project)))))
     print.step(`${source.series.length} devices replay ${spanOf(source).readings} readings: ${source.title}`)
-    return { state, record, supervisor, deployment, client, source, project, terms, devices, gatewayUrl, coordinatorUrl, seconds }
+    const startIndexer = async (): Promise<boolean> => {
+      if (!existsSync(join(repository, 'node_modules', 'ponder'))) return false
+      const content = { chain: { ...chain, pollMs: 500 }, http: { port: ports.indexer }, dataFolder: join(folder, 'indexer') }
+      await supervisor.start(service('indexer', 'indexer', content))
+      return true
+    }
+    const urls = { gatewayUrl, coordinatorUrl }
+    return { state, record, supervisor, deployment, client, source, project, terms, devices, ...urls, startIndexer, seconds }
 
     function deviceConfig(i: number, of: bigint): object {
       const series = source.series[i]!

@@ -18,9 +18,18 @@ export type Ports = {
   coordinator: number
   prover1: number
   prover2: number
+  indexer: number
 }
 
-export const DEFAULT_PORTS: Ports = { chain: 8545, mqtt: 18830, gateway: 8083, coordinator: 8084, prover1: 8085, prover2: 8086 }
+export const DEFAULT_PORTS: Ports = {
+  chain: 8545,
+  mqtt: 18830,
+  gateway: 8083,
+  coordinator: 8084,
+  prover1: 8085,
+  prover2: 8086,
+  indexer: 8087,
+}
 
 /** What `run.json` holds: enough for another process to show, stop or resume this run. */
 export interface RunRecord {
