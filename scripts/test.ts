@@ -121,6 +121,7 @@ const stages: Stage[] = [
   { name: 'package', needs: ['set-up', 'generated'], run: () => mocha('package', ['test/package'], 180_000) },
   { name: 'circuits', needs: ['set-up'], run: () => mocha('circuits', ['test/circuits'], 300_000) },
   { name: 'integration', needs: ['set-up', 'generated'], run: () => mocha('integration', ['test/integration'], 120_000, 2) },
+  { name: 'docs', needs: ['set-up'], run: () => mocha('docs', ['test/docs'], 420_000) },
   ...(deep ? [{ name: 'fault mutants', needs: ['set-up'], alone: true, run: () => check(at('scripts', 'mutate-faults.ts')) }] : []),
   { name: 'end to end', needs: ['set-up'], alone: true, run: () => mocha('end to end', ['test/e2e'], 300_000, 2) },
 ]
