@@ -10,7 +10,7 @@ import { blocksOf } from './support/blocks.ts'
 import { openSession, type Session } from './support/session.ts'
 
 /** Ports that pages name, beside those of the local network. */
-const FURTHER_PORTS = [1884, 8087, 8093, 8094, 8095]
+const FURTHER_PORTS = [1884, 8097, 8093, 8094, 8095]
 /** The database that pages name. */
 const DATABASE = 'postgres://trellis:secret@127.0.0.1:5432/trellis'
 

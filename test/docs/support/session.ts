@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A folder that looks like the checkout, one local network in it, and shells that run the blocks of a page there. `npm` is a stand-in that calls the CLI as
+ * One local network, and for each page a folder that looks like the checkout, with a shell that runs the page's blocks there. `npm` is a stand-in that calls the CLI as
  * the scripts of package.json do, without their look at node_modules; `npm start` shows what the one network prints. Ports are the network's own.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -47,8 +47,6 @@ export async function openSession(replace: Readonly<Record<string, string>>): Pr
   const folder = mkdtempSync(join(tmpdir(), 'trellis-docs-'))
   const hidden = join(folder, '.session')
   mkdirSync(join(hidden, 'bin'), { recursive: true })
-  for (const name of readdirSync(at()).filter((entry) => !['.git', '.trellis', 'cache'].includes(entry)))
-    symlinkSync(at(name), join(folder, name))
   const log = join(hidden, 'start.log')
   const shim = join(hidden, 'bin', 'npm')
   writeFileSync(
@@ -86,14 +84,14 @@ exec mosquitto "$@"
   const env = {
     ...process.env,
     ...{ PATH: `${join(hidden, 'bin')}:${process.env['PATH'] ?? ''}`, TRELLIS_STATE: join(folder, '.trellis') },
-    ...{ INIT_CWD: folder, NO_COLOR: '1', FORCE_COLOR: '0', NODE_COMPILE_CACHE: join(hidden, 'compiled') },
+    ...{ NO_COLOR: '1', FORCE_COLOR: '0', NODE_COMPILE_CACHE: join(hidden, 'compiled') },
   }
   writeFileSync(join(folder, 'sample.csv'), sampleCsv())
   const started: ChildProcess[] = []
-  const start = (command: string, args: readonly string[], output: string): ChildProcess => {
+  const start = (command: string, args: readonly string[], output: string, cwd = folder): ChildProcess => {
     const file = openSync(output, 'w')
     // A group of its own: what a page leaves running ends with it.
-    const child = spawn(command, args, { cwd: folder, env, detached: true, stdio: ['ignore', file, file] })
+    const child = spawn(command, args, { cwd, env: { ...env, INIT_CWD: cwd }, detached: true, stdio: ['ignore', file, file] })
     closeSync(file)
     started.push(child)
     return child
@@ -122,7 +120,11 @@ exec mosquitto "$@"
 
   async function page(name: string, blocks: readonly Block[]): Promise<string | undefined> {
     const own = join(hidden, name.replaceAll('/', '_'))
-    mkdirSync(own)
+    const work = join(own, 'checkout')
+    mkdirSync(work, { recursive: true })
+    const entries = readdirSync(at()).filter((entry) => !['.git', '.trellis', 'cache'].includes(entry))
+    for (const entry of entries) symlinkSync(at(entry), join(work, entry))
+    symlinkSync(join(folder, '.trellis'), join(work, '.trellis'))
     const run = blocks.filter(({ skip }) => skip === undefined)
     const steps = run.flatMap(({ text, stays, exit }, i) => {
       const file = join(own, `${i}.sh`)
@@ -139,7 +141,7 @@ exec mosquitto "$@"
     const script = join(own, 'page.sh')
     const marked = steps.map((step, i) => `echo ${i} > ${own}/at\n${step}`)
     writeFileSync(script, `set -euo pipefail\n${marked.join('\n')}\necho done > ${own}/at\n`)
-    const shell = start('bash', [script], join(own, 'shell.out'))
+    const shell = start('bash', [script], join(own, 'shell.out'), work)
     const ended = await until(() => read(join(own, 'at')).trim() === 'done', shell, 120)
     for (const [i, { line, output }] of run.entries()) {
       const printed = read(join(own, `${i}.out`))
