@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Writes agents/protocol/generated/{abi,circuits}.ts from artifacts and circuits.json, and docs/reference from the code. `--check` writes nothing and
+ * Writes agents/protocol/generated/{abi,circuits}.ts from artifacts and circuits.json, docs/reference and deploy/observability from the code. `--check` writes nothing and
  * fails when they are stale.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -8,6 +8,7 @@ import { dirname } from 'node:path'
 import { format } from 'prettier'
 import { artifactFolder } from '../deploy/artifacts.ts'
 import { CONTRACTS } from './contracts.ts'
+import { observability } from './observability.ts'
 import { at, refuse } from './shell.ts'
 
 const HEADER = '// SPDX-License-Identifier: Apache-2.0\n'
@@ -50,6 +51,7 @@ if (import.meta.main) {
     ['agents/protocol/generated/abi.ts', await format(abiSource(at('artifacts')), options)],
     ['agents/protocol/generated/circuits.ts', await format(circuitSource(at('circuits', 'circuits.json')), options)],
     ...(reference ?? []),
+    ...observability(),
   ] as const
   const stale: string[] = []
   for (const [name, text] of wanted) {

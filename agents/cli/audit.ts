@@ -12,10 +12,10 @@ import { isRunning } from './local/process.ts'
 import { fromWhereCalled, type LocalState, stateAt } from './local/state.ts'
 import { printer } from './print.ts'
 
-const chainPolicy = { confirmations: 0, pollMs: 150, reorgDepth: 1 }
+export const chainPolicy = { confirmations: 0, pollMs: 150, reorgDepth: 1 }
 
-export interface AuditOptions {
-  json: boolean
+/** A network by its options; the local run when none is given. */
+export interface NetworkOptions {
   addresses?: string
   rpc?: string
   gateway?: string
@@ -23,8 +23,12 @@ export interface AuditOptions {
   coordinator?: string
 }
 
+export interface AuditOptions extends NetworkOptions {
+  json: boolean
+}
+
 /** Where the books are: what to connect to, and who to ask. */
-interface Target extends Pick<BooksSource, 'gatewayUrls' | 'project'> {
+export interface Target extends Pick<BooksSource, 'gatewayUrls' | 'project'> {
   rpcUrl: string
   addressesFile: string
   coordinatorUrls: string[]
@@ -33,7 +37,7 @@ interface Target extends Pick<BooksSource, 'gatewayUrls' | 'project'> {
 }
 
 export async function audit(stateOption: string | undefined, options: AuditOptions): Promise<void> {
-  const target = targetOf(options) ?? localTarget(stateAt(stateOption))
+  const target = targetFor(stateOption, options)
   const { rpcUrl, addressesFile, gatewayUrls, coordinatorUrls, project } = target
   // Books of another chain would hold no settlement, and nothing that is wrong.
   const { deployment, chain } = await connectDeployment({ rpcUrl, addressesFile, ...chainPolicy })
@@ -47,8 +51,11 @@ export async function audit(stateOption: string | undefined, options: AuditOptio
   process.exitCode = problems === 0 ? 0 : 1
 }
 
+export const targetFor = (stateOption: string | undefined, options: NetworkOptions): Target =>
+  targetOf(options) ?? localTarget(stateAt(stateOption))
+
 /** A network named by its options; undefined when none is given. @throws TrellisError FLAG_MALFORMED */
-function targetOf({ addresses, rpc, gateway, project, coordinator }: AuditOptions): Target | undefined {
+function targetOf({ addresses, rpc, gateway, project, coordinator }: NetworkOptions): Target | undefined {
   const given = { '--addresses': addresses, '--rpc': rpc, '--gateway': gateway, '--project': project }
   const missing = Object.entries(given).filter(([, value]) => value === undefined)
   if (missing.length === 4 && coordinator === undefined) return undefined

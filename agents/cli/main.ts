@@ -85,15 +85,24 @@ program
   .description('Stops the local run and removes its state: keys, stores, logs, addresses')
   .action(async () => (await import('./reset.ts')).reset(state()))
 
-program
-  .command('audit')
+/** Options of the commands that read stores and chain of any network. */
+const networkOptions = (command: Command): Command =>
+  command
+    .option('--json', 'as one line of JSON', false)
+    .option('--addresses <file>', 'of any network, instead of the local run: the addresses file of its deployment')
+    .option('--rpc <url>', 'an RPC endpoint of its chain')
+    .option('--gateway <urls>', 'a gateway of each of its stores, separated by commas')
+    .option('--project <id>', 'the project')
+    .option('--coordinator <urls>', 'coordinators, separated by commas: what they know of tasks')
+
+networkOptions(program.command('trace'))
+  .description('Follows a reading to its pay: window, task, assignment, proof, settlement, with times from stores and chain')
+  .argument('<id>', 'a reading (device:sequence), the root of a window, a task, or a transaction')
+  .addHelpText('after', '\nExamples:\n  npm run trellis -- trace 0xabc…:17\n  npm run trellis -- trace 0x… --json')
+  .action(async (id: string, options: AuditOptions) => (await import('./trace.ts')).trace(state(), id, options))
+
+networkOptions(program.command('audit'))
   .description('Shows by ids that every accepted reading is settled exactly once and paid; fails when not')
-  .option('--json', 'as one line of JSON', false)
-  .option('--addresses <file>', 'of any network, instead of the local run: the addresses file of its deployment')
-  .option('--rpc <url>', 'an RPC endpoint of its chain')
-  .option('--gateway <urls>', 'a gateway of each of its stores, separated by commas')
-  .option('--project <id>', 'the project to audit')
-  .option('--coordinator <urls>', 'coordinators, for the reasons of tasks that were put aside')
   .addHelpText(
     'after',
     '\nExamples:\n  npm run trellis -- audit\n  npm run trellis -- audit --addresses deploy/addresses/4690.json --rpc https://rpc.example --gateway https://a.example,https://b.example --project 7',

@@ -8,7 +8,7 @@ import { taskManagerAbi } from '../protocol/generated/abi.ts'
 import type { ProverSeat } from './chain-view.ts'
 import { notAuthorised } from './errors.ts'
 import type { Modules } from './modules.ts'
-import type { Task } from './schema.ts'
+import { about, type Task } from './schema.ts'
 import { syncTask } from './sync.ts'
 
 /** `Refusal` of contracts/types/Tasks.sol. */
@@ -144,7 +144,7 @@ async function assign(modules: Modules, project: bigint, chosen: readonly { task
     const reason = skipped.get(task.id)
     if (reason === undefined) continue
     metrics.skipped.inc({ reason })
-    log.warn({ task: task.id, project, device: task.device, window: task.window, reason }, 'assignment refused')
+    log.warn({ ...about(task), reason }, 'assignment refused')
     if (reason === 'MALFORMED') await ledger.ended(task, { state: 'dead', reason })
     else await ledger.update(task, { reason, notBefore: modules.now() + (delays[reason] ?? longDelay) })
   }
@@ -153,7 +153,7 @@ async function assign(modules: Modules, project: bigint, chosen: readonly { task
     modules,
     chosen.map(({ task }) => task).filter((task) => !skipped.has(task.id)),
   )
-  log.info({ project, assigned: taken, skipped: skipped.size, deadline }, 'tasks assigned')
+  for (const { task, prover } of chosen) if (!skipped.has(task.id)) log.info({ ...about(task), prover, deadline }, 'assigned')
   return taken
 }
 

@@ -91,6 +91,14 @@ export function routes(modules: Modules, leases: Leases): (app: HttpApp) => void
         next: tasks.length < limit ? null : (tasks.at(-1)?.id ?? null),
       })
     })
+    // One task, by its id.
+    app.get('/v1/tasks/:id', async (c) => {
+      const id = c.req.param('id')
+      const task = /^0x[0-9a-f]{64}$/.test(id) ? await modules.ledger.get(id as Hex) : null
+      if (task === null) throw new TrellisError({ code: 'NOT_FOUND', message: 'This coordinator knows no such task.' })
+      const { item: _item, proof: _proof, job: _job, ...rest } = task
+      return c.json({ ...rest, project: task.project.toString() })
+    })
     // Tasks and readings by state, how many are pending, and the reasons of those put aside.
     app.get('/v1/accounting', async (c) => {
       const [states, refused] = await Promise.all([modules.ledger.counts(), modules.ledger.reasons()])

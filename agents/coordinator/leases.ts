@@ -38,7 +38,10 @@ export function createLeases() {
         const left = until - modules.now()
         if (tasks.length > 0 || left <= 0 || signal.aborted) return tasks
         // Who shares the ledger assigns without waking this process.
-        if (await wait(prover, Math.min(left, modules.ledger.shared ? 1_000 : 5_000), signal)) return []
+        modules.metrics.leaseWaits.inc()
+        const replaced = await wait(prover, Math.min(left, modules.ledger.shared ? 1_000 : 5_000), signal)
+        modules.metrics.leaseWaits.dec()
+        if (replaced) return []
       }
     },
   }
@@ -80,7 +83,7 @@ async function leaseNow(modules: Modules, prover: Hex, max: number, signal: Abor
       throw error
     }
   }
-  if (tasks.length > 0) log.info({ prover, tasks: tasks.map((task) => task.taskId) }, 'leased')
+  for (const { taskId, window } of tasks) log.info({ task: taskId, root: window.root, prover }, 'leased')
   return tasks
 }
 

@@ -238,6 +238,13 @@ export async function openLedger({ leaseSeconds, ...place }: LedgerOptions) {
       const rows = await query<{ n: number }>('select count(*)::int as n from tasks where state = any($1) and not final', [openStates])
       return rows[0]?.n ?? 0
     },
+    /** When the gateway took the oldest window that is not settled, milliseconds; null when there is none. */
+    async oldestOpen(): Promise<number | null> {
+      const rows = await query<{ at: number | null }>('select min(received_at) as at from tasks where state = any($1) and not final', [
+        openStates,
+      ])
+      return rows[0]?.at ?? null
+    },
     async reasons(): Promise<Record<string, number>> {
       const rows = await query<{ reason: string; n: number }>(
         `select reason, count(*)::int as n from (select reason from faults union all select reason from tasks where state = 'dead') as all_reasons

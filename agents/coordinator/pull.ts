@@ -74,7 +74,11 @@ async function readPage(modules: Modules, project: bigint, page: WindowPage): Pr
   for (const entry of page.items) {
     const task = await taskOf(modules, project, entry)
     if (task.dead !== null)
-      modules.log.warn({ project, task: task.id, device: task.device, window: task.window, reason: task.dead }, 'window refused')
+      modules.log.warn(
+        { task: task.id, root: task.root, project, device: task.device, window: task.window, reason: task.dead },
+        'window refused',
+      )
+    else modules.log.info({ task: task.id, root: task.root, project, device: task.device, window: task.window }, 'window pulled')
     fresh.push(task)
   }
   return fresh

@@ -4,7 +4,7 @@ import { isTrellisError } from '../kit/errors.ts'
 import type { Next } from '../kit/lifecycle.ts'
 import { taskManagerAbi } from '../protocol/generated/abi.ts'
 import type { Modules } from './modules.ts'
-import type { Task } from './schema.ts'
+import { about, type Task } from './schema.ts'
 import { syncTask } from './sync.ts'
 
 const pageSize = 20
@@ -47,11 +47,11 @@ async function recall({ sender, view, ledger, log, metrics, busy, now }: Modules
     metrics.gas.inc({ call: 'recall' }, Number(receipt.gasUsed))
     metrics.recalled.inc()
     if (task.prover !== null && task.state !== 'dead') await ledger.fault(task.id, task.prover, 'EXPIRED', now())
-    log.warn({ task: task.id, prover: task.prover, device: task.device, window: task.window }, 'recalled: no proof before the deadline')
+    log.warn(about(task), 'recalled: no proof before the deadline')
   } catch (error) {
     // Somebody else recalled or settled it between our look and now; or the block's clock is a little behind.
     if (!isTrellisError(error, 'CALL_REVERTED')) throw error
-    log.debug({ task: task.id, err: error }, 'recall refused')
+    log.debug({ ...about(task), err: error }, 'recall refused')
   } finally {
     busy.delete(task.id)
   }

@@ -26,6 +26,7 @@ export async function reconcilePass(modules: Modules, reorgDepth: number): Promi
   await ledger.finish((await view.blockNumber()) - reorgDepth)
   const counts = await ledger.counts()
   for (const state of [...openStates, 'settled', 'dead'] as const) metrics.tasks.set({ state }, counts[state].tasks)
+  metrics.oldest.set(Math.max(0, (modules.now() - ((await ledger.oldestOpen()) ?? modules.now())) / 1000))
   if (changed > 0) log.info({ changed }, 'reconciled with the chain')
   return 'wait'
 }

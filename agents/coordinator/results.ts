@@ -5,7 +5,7 @@ import { windowItemSchema, type ProofResult, type ResultAnswer } from '../protoc
 import { packStatistics, statisticsOf } from '../protocol/window.ts'
 import { contextFor } from './leases.ts'
 import { faultLimits, type Modules } from './modules.ts'
-import type { Task } from './schema.ts'
+import { about, type Task } from './schema.ts'
 
 /** Takes a result of an authenticated prover. Saying the same again changes nothing. */
 export async function takeResult(modules: Modules, result: ProofResult): Promise<ResultAnswer> {
@@ -37,7 +37,7 @@ async function judge(modules: Modules, result: ProofResult, left = tries): Promi
   // False: the row changed while the proof was checked, for instance by the same result sent twice at once.
   if (!(await ledger.proven(task, proof, now())))
     return left > 1 ? judge(modules, result, left - 1) : { status: 'stale', reason: 'CHANGED_MEANWHILE' }
-  log.info({ task: task.id, prover: result.prover }, 'proof accepted')
+  log.info(about(task), 'proof accepted')
   wake.settle()
   return { status: 'accepted', reason: null }
 }
@@ -62,7 +62,7 @@ export async function takeFailure(modules: Modules, failure: { taskId: Hex; prov
   if (task === null || task.prover !== failure.prover || (task.state !== 'assigned' && task.state !== 'leased')) {
     return { status: 'stale', reason: null }
   }
-  log.warn({ task: task.id, prover: failure.prover, reason: failure.reason }, 'prover failed')
+  log.warn({ ...about(task), reason: failure.reason }, 'prover failed')
   await ledger.failed(task, 'PROVER_FAILED', faultLimits(config, now()))
   return { status: 'accepted', reason: null }
 }

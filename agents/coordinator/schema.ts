@@ -42,6 +42,9 @@ export interface Task {
   held: boolean
 }
 
+/** What every line of the log says of a task. */
+export const about = ({ id, root, project, device, window, prover }: Task) => ({ task: id, root, project, device, window, prover })
+
 export const migrations: readonly Migration[] = [
   {
     up: `create table tasks (

@@ -13,6 +13,7 @@ import { errorsOf } from '../kit/reverts.ts'
 import { createSender } from '../kit/sender.ts'
 import { defineService } from '../kit/service.ts'
 import { ledgerFolder } from '../kit/store.ts'
+import { watchChain, watchDisk } from '../kit/watch.ts'
 import { routerAbi, taskEscrowAbi, taskManagerAbi } from '../protocol/generated/abi.ts'
 import type { Hex } from '../protocol/ids.ts'
 import { createChainView } from './chain-view.ts'
@@ -58,7 +59,7 @@ export const service = defineService({
   async start(config, { log, metrics, signal, fail, onReload }) {
     const stack = createStack(log)
     try {
-      const { deployment, chain, local } = await connectDeployment(config.chain, { log, signal })
+      const { deployment, chain, local } = await connectDeployment(config.chain, { log, signal, metrics })
       const key = await openKey(config.key, { local })
       stack.add('key', () => key.close())
       onReload?.(async (fresh) => {
@@ -69,6 +70,9 @@ export const service = defineService({
       const sender = createSender({ chain, key, errors: errorsOf(routerAbi, taskManagerAbi, taskEscrowAbi), log })
       stack.add('sender', () => sender.close())
 
+      watchChain(metrics, chain, () => key.account.address)
+      if (config.databaseUrl === undefined) watchDisk(metrics, config.dataFolder)
+      const counted = coordinatorMetrics(metrics)
       const scan = 'provers'
       const roster = createScanner({
         name: scan,
@@ -78,6 +82,7 @@ export const service = defineService({
         fromBlock: BigInt(deployment.contracts['ProverStore']?.block ?? 0),
         load: () => ledger.scanned(scan),
         apply: ({ logs, rollbackTo, position }) => {
+          if (rollbackTo !== null) counted.reorgs.inc()
           const found = logs.map((event) => ({ address: event.args.prover.toLowerCase() as Hex, block: event.blockNumber }))
           return ledger.rostered(scan, found, rollbackTo, position)
         },
@@ -91,7 +96,7 @@ export const service = defineService({
         sender,
         roster,
         log,
-        metrics: coordinatorMetrics(metrics),
+        metrics: counted,
         busy: new Set(),
         seen: new Map(),
         stores: new Map(),

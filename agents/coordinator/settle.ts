@@ -6,7 +6,7 @@ import type { Next } from '../kit/lifecycle.ts'
 import { routerAbi, taskManagerAbi } from '../protocol/generated/abi.ts'
 import { routeItemsType } from '../protocol/task-record.ts'
 import { faultLimits, type Modules } from './modules.ts'
-import type { Task } from './schema.ts'
+import { about, type Task } from './schema.ts'
 import { markSettled, syncTask } from './sync.ts'
 
 /** Reasons that time cures: the same proof is sent again. */
@@ -92,7 +92,7 @@ async function settle(modules: Modules, batch: readonly Task[]): Promise<number>
     }
     const args = error.details['args'] as readonly unknown[] | undefined
     const reason = error.details['error'] === 'Router_EveryItemRefused' ? nameOf(args?.[0] as Hex) : String(error.details['error'])
-    log.warn({ err: error, task: marked[0]!.id }, 'settlement refused')
+    log.warn({ ...about(marked[0]!), err: error }, 'settlement refused')
     await refused(modules, marked[0]!, reason)
     return 0
   } finally {
@@ -135,7 +135,7 @@ async function conclude(modules: Modules, tasks: readonly Task[], receipt: Trans
 async function refused(modules: Modules, task: Task, reason: string): Promise<void> {
   const { config, ledger, log, metrics, now } = modules
   metrics.refused.inc({ reason })
-  log.warn({ task: task.id, prover: task.prover, reason }, 'proof refused on chain')
+  log.warn({ ...about(task), reason }, 'proof refused on chain')
   if (passing.has(reason)) await ledger.update(task, { state: 'proven', reason, notBefore: now() + 2_000 })
   else if (reason === 'Router_NotAssigned' || reason === 'Router_OtherProver' || reason === 'Router_WindowTaken') {
     const [[record], [windowSettled]] = await Promise.all([modules.view.records([task.id]), modules.view.windowsSettled([task])])

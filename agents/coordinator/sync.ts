@@ -2,7 +2,7 @@
 /** Makes a task's row agree with the chain. The one place where the chain overrules the ledger. */
 import type { TaskRecord } from '../protocol/task-record.ts'
 import type { Modules } from './modules.ts'
-import type { Task } from './schema.ts'
+import { about, type Task } from './schema.ts'
 
 /** What the row became: `free` tasks can be assigned now. */
 export type Synced = 'free' | 'assigned' | 'settled' | 'dead' | 'unchanged'
@@ -21,7 +21,7 @@ export async function syncTask(modules: Modules, task: Task, record: TaskRecord,
   }
   if (windowSettled) {
     await ledger.ended(task, { state: 'dead', reason: 'WINDOW_TAKEN' })
-    log.error({ task: task.id, device: task.device, window: task.window }, 'another root of this window is settled')
+    log.error(about(task), 'another root of this window is settled')
     return 'dead'
   }
   if (record.state === 'assigned') {
@@ -35,7 +35,7 @@ export async function syncTask(modules: Modules, task: Task, record: TaskRecord,
     if (same && task.state !== 'received' && task.state !== 'settled') return 'unchanged'
     const { prover, deadline, termsVersion } = record
     await ledger.assigned(task, { prover, deadline, termsVersion })
-    log.info({ task: task.id, prover, deadline }, 'assignment found on chain')
+    log.info({ ...about(task), prover, deadline }, 'assignment found on chain')
     wake.lease([prover])
     wake.settle()
     return 'assigned'
@@ -43,7 +43,7 @@ export async function syncTask(modules: Modules, task: Task, record: TaskRecord,
   if (task.state === 'received') return 'free'
   // Recalled by somebody, or an assignment or a settlement that a reorganisation took back.
   await ledger.unassigned(task, record.state === 'recalled' ? 'EXPIRED' : 'REORGANISED', 0)
-  log.info({ task: task.id, prover: task.prover, chain: record.state }, 'task is free again')
+  log.info({ ...about(task), chain: record.state }, 'task is free again')
   wake.assign()
   return 'free'
 }
@@ -53,5 +53,5 @@ export async function markSettled({ ledger, metrics, now, log }: Modules, task: 
   if (!(await ledger.ended(task, { state: 'settled', tx, block, reason: null }))) return
   metrics.settled.inc()
   metrics.settleSeconds.observe(Math.max(0, now() - task.receivedAt) / 1000)
-  log.info({ task: task.id, project: task.project, device: task.device, window: task.window, prover: task.prover, tx }, 'settled')
+  log.info({ ...about(task), tx }, 'settled')
 }

@@ -376,6 +376,13 @@ export function createIntake({ view, ledger, signatures, limits, backlog, metric
     metrics.messages.inc({ status: ack.status, reason: ack.reason ?? '' })
     if (ack.status === 'accepted') {
       metrics.accepted.inc({ kind: judged.kind })
+      if (judged.kind === 'window') {
+        const { device, index, firstSequence } = judged.envelope
+        log.info(
+          { root: rootToHex(judged.root), project, device, window: index, firstSequence, readings: judged.readings.length },
+          'window accepted',
+        )
+      }
       limits.charge(project, judged.envelope.device, judged.kind === 'reading' ? 1 : judged.readings.length)
     }
     return ack

@@ -8,6 +8,7 @@ import { createLog } from '../kit/log.ts'
 import { backOutQueue } from '../kit/queue.ts'
 import { defineService, type RunningService, type ServiceContext } from '../kit/service.ts'
 import { backOutStore } from '../kit/store.ts'
+import { watchChain, watchDisk } from '../kit/watch.ts'
 import type { Address, Hex } from '../protocol/ids.ts'
 import { adoptLedger, MARK, NEW_NAME } from './adopt.ts'
 import { openAckSigner } from './ack-signer.ts'
@@ -60,6 +61,8 @@ export const service = defineService({
       const from = adoptLedger({ dataFolder, chainId: chain.chainId, genesisHash: chain.genesisHash, deployment: ioIDRegistry })
       if (from !== undefined) context.log.warn({ from }, 'the local chain is a new one: its ledger begins as a copy of the last')
     }
+    watchChain(context.metrics, chain)
+    if (config.databaseUrl === undefined) watchDisk(context.metrics, config.dataFolder)
     const view = createChainView(chain, { ioIDRegistry, ioID, memberships, dataKeyRegistry, projectStore, credentialRegistry })
     const sight = { seenAt: 0 }
     await patiently(() => followPass(view, sight), { what: 'the chain', ...context })
@@ -136,6 +139,7 @@ export async function startGateway(
     const limits = createRateLimits(config.limits)
     const backlog = createBacklog(ledger, config)
     const intake = createIntake({ view, ledger, signatures, limits, backlog, metrics, log }, { ...domain, maxWaiting })
+    metrics.waiting(() => intake.waiting)
     const share = shareOf(maxWaiting)
     const signer = config.broker === undefined ? undefined : await openAckSigner(ledger)
     let base = config.publicUrl ?? ''

@@ -29,6 +29,8 @@ export interface ChainOptions extends ChainPolicy {
   maxFeePerGas?: bigint
   /** Told when an endpoint is left for another, and when it is back. */
   log?: Logger
+  /** Told of each request that got no answer. */
+  onSilence?: (() => void) | undefined
 }
 
 export interface ChainClient {
@@ -65,7 +67,16 @@ export async function connectChain(options: ChainOptions): Promise<ChainClient> 
   return client
 }
 
-function openChain({ rpcUrl, otherRpcUrls = [], chainId, genesisHash, timeoutMs = 10_000, log, ...rest }: ChainOptions): ChainClient {
+function openChain({
+  rpcUrl,
+  otherRpcUrls = [],
+  chainId,
+  genesisHash,
+  timeoutMs = 10_000,
+  log,
+  onSilence,
+  ...rest
+}: ChainOptions): ChainClient {
   const { confirmations, pollMs, reorgDepth, maxFeePerGas = defaultMaxFeePerGas } = rest
   const policy: ChainPolicy = { confirmations, pollMs, reorgDepth }
   const chain = defineChain({
@@ -74,7 +85,7 @@ function openChain({ rpcUrl, otherRpcUrls = [], chainId, genesisHash, timeoutMs 
     nativeCurrency: { name: 'Ether', symbol: 'ETH', decimals: 18 },
     rpcUrls: { default: { http: [rpcUrl] } },
   })
-  const endpoints = openEndpoints({ urls: [rpcUrl, ...otherRpcUrls], chain, genesisHash, timeoutMs, log })
+  const endpoints = openEndpoints({ urls: [rpcUrl, ...otherRpcUrls], chain, genesisHash, timeoutMs, log, onSilence })
   // No block cache: a service that acts on the chain must see the newest state.
   const client = createPublicClient({ chain, transport: endpoints.transport, pollingInterval: pollMs, cacheTime: 0 })
   const failed = (error: unknown): Promise<never> => Promise.reject(rpcFailed(rpcUrl, error))

@@ -7,6 +7,8 @@ import { TrellisError, placeOf, rpcFailed } from './errors.ts'
 import { patiently } from './lifecycle.ts'
 import type { Logger } from './log.ts'
 import { isLoopback } from './loopback.ts'
+import type { Metrics } from './metrics.ts'
+import { rpcErrors } from './watch.ts'
 
 const hex = (bytes: number) =>
   z
@@ -72,12 +74,14 @@ export interface DeploymentChain extends ChainPolicy {
  */
 export async function connectDeployment(
   { addressesFile, ...options }: DeploymentChain,
-  patience?: { log: Logger; signal: AbortSignal },
+  patience?: { log: Logger; signal: AbortSignal; metrics?: Metrics },
 ): Promise<{ deployment: Deployment; chain: ChainClient; local: boolean }> {
   const deployment = readDeployment(addressesFile)
   const { chainId, genesisHash } = deployment
+  const silences = patience?.metrics === undefined ? undefined : rpcErrors(patience.metrics)
+  const onSilence = silences === undefined ? undefined : (): void => silences.inc()
   const connect = async (): Promise<ChainClient> => {
-    const chain = await connectChain({ ...options, chainId, genesisHash, ...(patience === undefined ? {} : { log: patience.log }) })
+    const chain = await connectChain({ ...options, chainId, genesisHash, onSilence, ...(patience && { log: patience.log }) })
     await checkContracts(chain, deployment)
     return chain
   }

@@ -23,6 +23,8 @@ export interface EndpointOptions {
   /** Milliseconds one RPC call may take. */
   timeoutMs: number
   log?: Logger | undefined
+  /** Told of each request that got no answer. */
+  onSilence?: (() => void) | undefined
 }
 
 /** What one endpoint answered. */
@@ -58,7 +60,7 @@ interface Endpoint {
 /** Pauses between probes of an endpoint that does not answer, milliseconds. */
 const rest = { firstMs: 1_000, capMs: 60_000, jitter: 0 }
 
-export function openEndpoints({ urls, chain, genesisHash, timeoutMs, log }: EndpointOptions): Endpoints {
+export function openEndpoints({ urls, chain, genesisHash, timeoutMs, log, onSilence }: EndpointOptions): Endpoints {
   const alone = urls.length === 1
   let turns = 0
   let last: Endpoint | null = null
@@ -116,6 +118,7 @@ export function openEndpoints({ urls, chain, genesisHash, timeoutMs, log }: Endp
         if (isSilence(error)) {
           // Whoever answers at this address the next time may be another chain.
           verified = false
+          onSilence?.()
           mark(endpoint, 'down', error)
         }
         throw error

@@ -71,13 +71,18 @@ const urlLimit = 2_048
 /** Largest header, bytes; node answers 431 to a larger one. */
 const headerLimit = 8_192
 
+export const httpMetrics = (metrics: Metrics) => ({
+  seconds: metrics.histogram('http_request_seconds', 'time to answer', [0.005, 0.02, 0.1, 0.5, 2, 10, 30], ['route', 'status']),
+  refused: metrics.counter('http_connections_refused_total', 'connections beyond what the door, or one address, may have'),
+})
+
 /** Starts the door. @throws TrellisError PORT_BUSY when the port is taken. */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const { hostname, log, metrics } = options
   const maxInFlight = options.maxInFlight ?? 512
   const timeoutMs = options.timeoutMs ?? 30_000
   const limit = options.bodyLimitBytes ?? 1 << 20
-  const seconds = metrics.histogram('http_request_seconds', 'time to answer', [0.005, 0.02, 0.1, 0.5, 2, 10, 30], ['route', 'status'])
+  const { seconds } = httpMetrics(metrics)
   let inFlight = 0
   let hosts: ReadonlySet<string> = new Set()
   let origins: ReadonlySet<string> = new Set()
@@ -204,7 +209,7 @@ export function portBusy(hostname: string, port: number): TrellisError {
 
 /** Cuts connections of an address that has as many as it may, before a byte of them is read. */
 function limitConnections(server: Server, { maxConnections = 2_048, maxPerAddress = 1_024, metrics }: HttpOptions): void {
-  const refused = metrics.counter('http_connections_refused_total', 'connections beyond what the door, or one address, may have')
+  const { refused } = httpMetrics(metrics)
   const open = new Map<string, number>()
   server.maxConnections = maxConnections
   server.on('drop', () => refused.inc())

@@ -12,7 +12,8 @@ const secrets = ['privateKey', 'mnemonic', 'password', 'authorization', 'headers
 
 /**
  * The log of a service. Errors go in as `{ err }`; a `TrellisError` keeps its code, facts and next step.
- * Correlation fields by convention: `project`, `device`, `window`, `task`, `prover`, `tx`.
+ * Correlation fields by convention: `project`, `device`, `window`, `task`, `prover`, `tx`; and on each line about a window its `root`, the one value that
+ * goes from the reading to its pay through device, gateway, coordinator and prover.
  */
 export function createLog(service: string, level: LogLevel = 'info', destination?: DestinationStream): Logger {
   const options = {

@@ -86,7 +86,7 @@ const retryMs = 1_000
 /** One task to its end on disk: proven, failed, or dropped because the chain says that it is not ours. Never rejects. */
 export async function proveTask(modules: ProverModules, task: LeasedTask, signal: AbortSignal): Promise<void> {
   const { backend, work, log, metrics, wake, config, places } = modules
-  const about = { task: task.taskId, project: task.project, device: task.window.device, window: task.window.index }
+  const about = { task: task.taskId, root: task.window.root, project: task.project, device: task.window.device, window: task.window.index }
   try {
     const claim = await claimOf(modules, task)
     const [proof, seconds] = await places(async () => {

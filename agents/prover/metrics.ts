@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /** What a prover counts. */
-import type { Metrics } from '../kit/metrics.ts'
+import type { Alert, Metrics } from '../kit/metrics.ts'
 
 export type ProverMetrics = ReturnType<typeof proverMetrics>
 
@@ -15,3 +15,27 @@ export function proverMetrics(metrics: Metrics) {
     waiting: metrics.gauge('work_count', 'tasks held here', ['state']),
   }
 }
+
+export const alerts: readonly Alert[] = [
+  {
+    name: 'TrellisProofsFail',
+    expr: 'increase(trellis_prover_proofs_total{outcome="failed"}[30m]) > 0',
+    for: '0m',
+    severity: 'ticket',
+    summary: 'Proofs fail at {{ $labels.instance }}.',
+  },
+  {
+    name: 'TrellisProofsSlow',
+    expr: 'histogram_quantile(0.9, sum by (le, instance) (rate(trellis_prover_proof_seconds_bucket[15m]))) > 30',
+    for: '15m',
+    severity: 'ticket',
+    summary: 'One proof in ten takes more than {{ $value | humanizeDuration }} at {{ $labels.instance }}.',
+  },
+  {
+    name: 'TrellisTasksDisagree',
+    expr: 'increase(trellis_prover_tasks_refused_total[30m]) > 0',
+    for: '0m',
+    severity: 'ticket',
+    summary: 'A coordinator leases tasks that do not agree with the chain: {{ $labels.why }}.',
+  },
+]

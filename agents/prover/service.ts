@@ -9,6 +9,7 @@ import { createStack } from '../kit/lifecycle.ts'
 import { createMarketView } from '../kit/market.ts'
 import { defineService } from '../kit/service.ts'
 import { backOutStore, ledgerFolder } from '../kit/store.ts'
+import { watchChain, watchDisk } from '../kit/watch.ts'
 import type { Hex } from '../protocol/ids.ts'
 import type { ProverBackend } from './backend.ts'
 import { openBackend } from './backends.ts'
@@ -31,10 +32,12 @@ export const createProverService = (openBackend: (config: ProverConfig) => Promi
         // First, for its process loads the keys while this one connects.
         const backend = await openBackend(config)
         stack.add('backend', () => backend.close())
-        const { deployment, chain, local } = await connectDeployment(config.chain, { log, signal })
+        const { deployment, chain, local } = await connectDeployment(config.chain, { log, signal, metrics: registry })
         const key = await openKey(config.key, { local })
         stack.add('key', () => key.close())
         const metrics = proverMetrics(registry)
+        watchChain(registry, chain, () => key.account.address)
+        watchDisk(registry, config.dataFolder)
         const [view, places] = [createMarketView(chain, deployment), createPlaces(config.concurrency)]
         const bench: Bench = { config, deployment, chain, view, backend, places, log, metrics, signal, fail }
         let seat = await openSeat(bench, key.account)

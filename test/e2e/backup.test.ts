@@ -3,17 +3,37 @@
  * A backup that is taken while everything runs, then everything but the chain is gone: what was delivered since comes again from the devices, what was
  * settled since is found on chain. Nothing is lost, and nothing is paid twice.
  */
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { progressOf } from '../../agents/cli/local/summary.ts'
-import { LocalRun, until } from './support/local-run.ts'
+import { metricList } from '../../scripts/observability.ts'
+import { engine } from '../integration/support/engines.ts'
+import { type Books, LocalRun, until } from './support/local-run.ts'
 
 const COLUMNS = ['--device', 'sensor', '--time', 'at', '--value', 'celsius']
 const READINGS = 150
 const rows = (name: string): string[] =>
   Array.from({ length: READINGS }, (_, i) => `${name},${1_700_000_000 + i * 10},${(20 + (i % 7) / 10).toFixed(1)}`)
+
+/** What a running service tells is what the list of metrics says, and is read by Prometheus. */
+async function isScraped(service: string, port: number): Promise<void> {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+  const told = [...text.matchAll(/^# TYPE (trellis_\S+) (\w+)$/gm)].map(([, name = '', type = '']) => `${name} ${type}`)
+  expect(told.sort()).to.deep.equal(metricList()[service]!.map(({ name, type }) => `${name} ${type}`))
+  expect(text).to.match(new RegExp(`^trellis_${service}_chain_silent_seconds\\{service="${service}"\\} 0`, 'm'))
+  const promtool = engine('promtool')
+  if (promtool === undefined) return
+  const { status, stdout, stderr } = spawnSync(promtool, ['check', 'metrics'], { input: text, encoding: 'utf8' })
+  // It would have gauges of things that are counted called otherwise; that is a matter of taste, and code 3.
+  const complaints = `${stdout}${stderr}`
+    .split('\n')
+    .filter((line) => line.includes('trellis_') && !line.includes('should not have "_count" suffix'))
+  expect(complaints).to.deep.equal([])
+  expect(status).to.be.oneOf([0, 3])
+}
 
 describe('a backup', function () {
   this.timeout(240_000)
@@ -34,11 +54,55 @@ describe('a backup', function () {
     return (await progressOf({ coordinatorUrl: `http://127.0.0.1:${ports?.coordinator ?? 0}` }))?.settled ?? 0
   }
 
+  /** The same way from each of its names, and one value in the logs of all who had a hand in it. */
+  async function isTraced(books: Books): Promise<void> {
+    interface Way {
+      root: string
+      task: string
+      steps: { at: string | null; who: string; what: string; facts: Record<string, string | number | null> }[]
+    }
+    const traced = async (id: string): Promise<Way[]> => {
+      const trace = run.trellis('trace', id, '--json')
+      expect(await trace.ended, trace.stderr()).to.equal(0)
+      return JSON.parse(trace.stdout()) as Way[]
+    }
+    const [{ device }, { taskId }] = [books.wallets[0]!, books.tasks[0]!]
+    const [way] = await traced(`${device}:70`)
+    const { root, task, steps } = way!
+    expect(steps.map(({ who, what }) => `${who} ${what}`)).to.include.members([
+      'gateway window accepted',
+      'chain assigned',
+      'chain settled',
+      'chain paid',
+      'coordinator settled',
+    ])
+    expect(steps[0]!.facts).to.include({ window: 1, reading: 70, readings: '64 to 127' })
+    const chain = steps.filter(({ who }) => who === 'chain')
+    expect(chain.map(({ at }) => at)).to.deep.equal(chain.map(({ at }) => at).sort())
+    for (const id of [root, task]) expect((await traced(id))[0]).to.include({ root, task })
+    const settling = chain.find(({ what }) => what === 'settled')!.facts['transaction'] as string
+    expect((await traced(settling)).map((one) => one.task)).to.include(task)
+    expect((await traced(taskId))[0]!.task).to.equal(taskId)
+    const nothing = run.trellis('trace', `0x${'ab'.repeat(32)}`)
+    expect(await nothing.ended).to.equal(1)
+    expect(nothing.stderr()).to.contain('TRACE_UNKNOWN')
+    // Logs of before the restore are gone with the disk: whoever did something since says so with the root.
+    const logs = Object.fromEntries(
+      readdirSync(join(run.folder, 'logs')).map((name) => [name.split(/[-.]/)[0]!, readFileSync(join(run.folder, 'logs', name), 'utf8')]),
+    )
+    const late = /"root":"(0x[0-9a-f]{64})".*"msg":"settled"/.exec(logs['coordinator']!)?.[1]
+    expect(late).to.match(/^0x/)
+    for (const name of ['gateway', 'coordinator', 'prover', 'device']) expect(logs[name], name).to.match(/"root":"0x[0-9a-f]{64}"/)
+  }
+
   it('of a running network brings it back after all of its state is gone: all is settled once, and paid once', async () => {
     const csv = join(elsewhere, 'readings.csv')
     writeFileSync(csv, ['sensor,at,celsius', ...rows('a'), ...rows('b')].join('\n'))
     const start = run.trellis('start', '--free-ports', '--no-build', '--speed', '100', '--data', csv, ...COLUMNS)
     await until('the first settlement', async () => (await settledTasks()) > 0 || undefined, start)
+
+    for (const [service, port] of Object.entries({ gateway: 'gateway', coordinator: 'coordinator', prover: 'prover1' } as const))
+      await isScraped(service, run.record()!.ports[port])
 
     const file = join(elsewhere, 'b', 'trellis.backup')
     const backup = run.trellis('backup', '--out', file, '--json')
@@ -84,5 +148,6 @@ describe('a backup', function () {
     expect(books.tasks).to.have.length(6)
     for (const { due, paid } of books.wallets) expect(paid).to.equal(due)
     expect(books.problems).to.deep.equal([])
+    await isTraced(books)
   })
 })

@@ -21,6 +21,8 @@ const engines = {
   postgres: { find: () => inPostgresql('postgres'), cure: 'apt-get install postgresql' },
   initdb: { find: () => inPostgresql('initdb'), cure: 'apt-get install postgresql' },
   mosquitto: { find: () => inPath('mosquitto'), cure: 'apt-get install mosquitto' },
+  promtool: { find: () => inPath('promtool'), cure: 'apt-get install prometheus' },
+  'systemd-analyze': { find: () => inPath('systemd-analyze'), cure: 'apt-get install systemd' },
   faketime: { find: () => inPath('faketime'), cure: 'apt-get install faketime' },
   mount: { find: () => (process.getuid?.() === 0 ? inPath('mount') : undefined), cure: 'run as root, which alone may mount a small disk' },
   anvil: {

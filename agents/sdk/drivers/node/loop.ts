@@ -4,6 +4,7 @@ import { type Ack, retryableRefusals } from '../../../protocol/ack.ts'
 import { projectSeconds, wallMsOf } from '../../../protocol/clock.ts'
 import { encodeEnvelope, type RefusalCode } from '../../../protocol/envelope.ts'
 import { clockOf, type Terms } from '../../../protocol/terms.ts'
+import { readingsRoot, rootToHex } from '../../../protocol/window.ts'
 import type { DeviceSigner } from '../../signer.ts'
 import { type ClosedWindow, createWindowCutter, type WindowCutter } from '../../window-cutter.ts'
 import { createLane } from './delivery.ts'
@@ -19,7 +20,7 @@ export interface DeviceModules {
   rows: RowQueue
   transport: Transport
   metrics: DeviceMetrics
-  log?: Record<'warn', (details: object, message: string) => void>
+  log?: Record<'info' | 'warn', (details: object, message: string) => void>
 }
 
 export interface DeviceOptions {
@@ -59,7 +60,11 @@ export function createDeviceLoop({ signer, store, rows, transport, metrics, log 
   let full = false
 
   const sealed = (closed: readonly ClosedWindow[]): NewWindow[] =>
-    closed.map((window) => ({ ...window, payload: encodeEnvelope(signer.window(window, channel)) }))
+    closed.map((window) => {
+      const { index, content } = window
+      log?.info({ root: rootToHex(readingsRoot(content)), device, window: index, firstSequence: content.firstSequence }, 'window closed')
+      return { ...window, payload: encodeEnvelope(signer.window(window, channel)) }
+    })
 
   const restore = (): WindowCutter => {
     const open = store.openReadings()
