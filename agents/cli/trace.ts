@@ -115,8 +115,8 @@ async function find(network: Network, id: string): Promise<Found[]> {
       next: 'give a reading (0xdevice:sequence), or the 0x and 64 hex digits of a root, a task or a transaction',
     })
   for (const url of target.gatewayUrls) {
-    const window = await get(`${url}/v1/windows/${word}?project=${target.project}`, windowSchema)
-    if (window !== undefined) return [{ window, task: taskIn(window) }]
+    const windows = await windowsOf(url, word, target.project)
+    if (windows.length > 0) return windows.map((window) => ({ window, task: taskIn(window) }))
   }
   const tasks = (await taskOf(target, word)) === undefined ? await tasksOnChain(network, word) : [word]
   if (tasks.length === 0) throw unknown(id, 'neither stores nor chain know it, as root, task or transaction')
@@ -127,6 +127,19 @@ async function find(network: Network, id: string): Promise<Found[]> {
       return { window, task }
     }),
   )
+}
+
+/** A stuck sensor, or two at one place, may give several windows one root. */
+async function windowsOf(url: string, root: Hex, project: bigint): Promise<Window[]> {
+  const schema = windowSchema.extend({ others: z.array(z.object({ project: z.string(), device: hash })) })
+  const first = await get(`${url}/v1/windows/${root}?project=${project}`, schema)
+  if (first === undefined) return []
+  const { others, ...window } = first
+  const devices = [...new Set(others.map(({ device }) => device))].filter((device) => device !== window.device)
+  const rest = await Promise.all(
+    devices.map((device) => get(`${url}/v1/windows/${root}?project=${project}&device=${device}`, windowSchema)),
+  )
+  return [window, ...rest.filter((one) => one !== undefined)]
 }
 
 const unknown = (id: string, message: string): TrellisError =>

@@ -2,7 +2,7 @@
 /** Files with secrets in them: readable by their owner only, written whole or not at all, never over another. */
 import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { TrellisError } from './errors.ts'
 
 /** Longest secret file that is read. A keystore has under 1 KB. */
@@ -13,7 +13,7 @@ export function readSecretFile(file: string): string {
   try {
     const { mode, size } = statSync(file)
     // The mode says nothing on Windows.
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0)
+    if (process.platform !== 'win32' && (mode & (isCredential(file) ? 0o007 : 0o077)) !== 0)
       throw keyError('KEY_EXPOSED', 'Others on this machine can read the file.', file, `chmod 600 ${file}`)
     if (size > maxBytes) throw new Error(`it has ${size} bytes`)
     return readFileSync(file, 'utf8')
@@ -23,6 +23,12 @@ export function readSecretFile(file: string): string {
     const reason = (error as NodeJS.ErrnoException).code ?? (error instanceof Error ? error.message : String(error))
     throw keyError('KEY_UNREADABLE', `The file cannot be read: ${reason}.`, file, 'check the path in the configuration')
   }
+}
+
+/** systemd gives a service its credentials by an access list, which shows as a group's right to read; nobody else may enter the folder. */
+const isCredential = (file: string): boolean => {
+  const folder = process.env['CREDENTIALS_DIRECTORY']
+  return folder !== undefined && folder !== '' && dirname(resolve(file)) === resolve(folder)
 }
 
 /** A password or a token: the first line, as editors and `echo` end it. */
