@@ -11,7 +11,13 @@ describe('coordinator leases', () => {
   it('lets the later of two requests of a prover wait, and neither asks the ledger in a circle', async () => {
     let asked = 0
     const ledger = { lease: async () => ((asked += 1), []), lost: async () => undefined }
-    const modules = { ledger, config: { longPollMs: 300 }, seen: new Map(), now: Date.now } as unknown as Modules
+    const modules = {
+      ledger,
+      config: { longPollMs: 300 },
+      seen: new Map(),
+      now: Date.now,
+      metrics: { leaseWaits: { inc: () => undefined, dec: () => undefined } },
+    } as unknown as Modules
     const leases = createLeases()
     const { signal } = new AbortController()
     const started = Date.now()
