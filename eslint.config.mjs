@@ -9,6 +9,7 @@ export default tseslint.config(
       'build/**',
       'dist/**',
       'test/package/consumer/**',
+      'templates/**',
       'coverage/**',
       '.trellis/**',
       'node_modules/**',

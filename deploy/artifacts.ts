@@ -27,8 +27,8 @@ export function artifactFolder(folder: string): ArtifactSource {
     const found = new Map<string, string>()
     if (!existsSync(folder)) return found
     for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-      const match = /^(.*)[\\/]([^\\/]+)\.sol[\\/](\w+)\.json$/.exec(path)
-      const name = match?.[3]
+      const match = /(?:^|[\\/])[^\\/]+\.sol[\\/](\w+)\.json$/.exec(path)
+      const name = match?.[1]
       if (name === undefined || path.startsWith('build-info')) continue
       // Ours win over a dependency's contract of the same name.
       if (!found.has(name) || path.startsWith('contracts')) found.set(name, join(folder, path))

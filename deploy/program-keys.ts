@@ -36,7 +36,7 @@ export interface KeyPlaces {
 }
 
 const repository = join(import.meta.dirname, '..')
-const places: KeyPlaces = { circuits: join(repository, 'circuits'), built: join(repository, 'build', 'circuits'), base: repository }
+export const places: KeyPlaces = { circuits: join(repository, 'circuits'), built: join(repository, 'build', 'circuits'), base: repository }
 
 const circuitsSchema = z.record(z.string(), z.object({ program: z.string(), publicSignals: z.array(z.string()) }))
 

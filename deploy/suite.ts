@@ -18,7 +18,7 @@ import { deployVerifiers } from './modules/verifiers.ts'
 import { deployW3bstream } from './modules/w3bstream.ts'
 import { deployWallet } from './modules/wallet.ts'
 import { isLocalNetwork, type Network } from './network.ts'
-import { programKeys, type ProgramKey } from './program-keys.ts'
+import { places, programKeys, type ProgramKey } from './program-keys.ts'
 import { grantUpgradeRole, handOver, nameGuardian, verifyRoles } from './roles.ts'
 import type { Layout } from './storage-layout.ts'
 import { checkLayouts, compiledLayouts, formerLogic, readLayouts, runUpgrades, writeLayouts, type UpgradeReport } from './upgrade.ts'
@@ -34,6 +34,8 @@ export interface SuiteOptions {
   onStep?: (step: { what: string; sent: boolean }) => void
   /** Puts the logic that ran before back behind each proxy that was upgraded, and does nothing else. */
   backOut?: boolean | undefined
+  /** Folder of circuits.json and keys/ whose programs are registered; that of this repository by default. */
+  circuits?: string | undefined
   /** Compiled contracts; those of this repository by default. */
   artifacts?: ArtifactSource
 }
@@ -86,7 +88,7 @@ export async function deploySuite(options: SuiteOptions): Promise<SuiteResult> {
   }
   // What may refuse comes before the first transaction.
   const account = await deployingAccount(options, local)
-  const keys = await programKeys(network, local)
+  const keys = await programKeys(network, local, options.circuits === undefined ? undefined : { ...places, circuits: options.circuits })
   const genesis = await client.getBlock({ blockNumber: 0n })
   const file = addressesPath(chainId, local, options.stateFolder ?? join(repository, '.trellis'))
   const known = readAddresses(file)

@@ -4,7 +4,7 @@
  * point finds both and goes on. All upgrades of a run take effect in one transaction: no block sees half of them.
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Address, encodeFunctionData, type Hex, isAddressEqual, parseAbi, toFunctionSelector } from 'viem'
 import { TrellisError } from '../agents/protocol/errors.ts'
 import type { ArtifactSource } from './artifacts.ts'
@@ -77,6 +77,8 @@ export async function runUpgrades(deployer: Deployer, upgrades: readonly Upgrade
 /** Layouts of the contracts behind proxies, as this source compiles them. */
 export function compiledLayouts(artifacts: ArtifactSource, folder: string): Record<string, Layout> {
   const compiled = GOVERNED_PROXIES.map((name) => [name, artifacts.read(name).contractName] as const)
+  // The package comes without the compiler's own description: its layouts are the ones that were compared when it was made.
+  if (!existsSync(join(folder, 'build-info'))) return committedLayouts(dirname(folder))
   const found = layoutsOf(
     join(folder, 'build-info'),
     compiled.map(([, contract]) => contract),
@@ -110,10 +112,13 @@ const layoutsFile = (addressesFile: string): string => addressesFile.replace(/\.
 export function readLayouts(addressesFile: string, repository: string): Record<string, Layout> {
   const file = layoutsFile(addressesFile)
   if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Record<string, Layout>
-  return Object.fromEntries(
+  return committedLayouts(repository)
+}
+
+const committedLayouts = (repository: string): Record<string, Layout> =>
+  Object.fromEntries(
     GOVERNED_PROXIES.map((name) => [name, JSON.parse(readFileSync(join(repository, 'deploy/layouts', `${name}.json`), 'utf8')) as Layout]),
   )
-}
 
 export function writeLayouts(addressesFile: string, layouts: Readonly<Record<string, Layout>>): void {
   const file = layoutsFile(addressesFile)

@@ -6,12 +6,13 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { extname, join } from 'node:path'
 import { keccak256 } from 'viem'
 import * as snarkjs from 'snarkjs'
 import { compileCircuit } from '../agents/prover/circom/compile.ts'
 import { LOCAL_SEED, localProvingKey } from '../agents/prover/circom/local-setup.ts'
 import { readConstraintSystem } from '../agents/prover/circom/r1cs.ts'
-import { at, files, hashOf, refuse } from './shell.ts'
+import { at as inRepository, files, hashOf, refuse } from './shell.ts'
 
 interface Circuit {
   program: string
@@ -19,7 +20,7 @@ interface Circuit {
   template: string
   params: number[]
   publicSignals: string[]
-  constraints: number
+  constraints?: number
   power: number
 }
 
@@ -37,6 +38,9 @@ interface KeyFacts {
 }
 
 const flags = new Set(process.argv.slice(2))
+/** `--root FOLDER`: a project that has the package installed, with circuits of its own. Its circuits.json need not count constraints. */
+const rootAt = process.argv.indexOf('--root')
+const at = (...parts: string[]): string => (rootAt < 0 ? inRepository(...parts) : join(process.argv[rootAt + 1] ?? '.', ...parts))
 const circuits = JSON.parse(readFileSync(at('circuits', 'circuits.json'), 'utf8')) as Record<string, Circuit>
 const manifestFile = at('circuits', 'keys', 'manifest.json')
 const manifest: Record<string, KeyFacts> = existsSync(manifestFile)
@@ -50,8 +54,13 @@ const version = (name: string): string =>
 
 /** Changes whenever the products could: sources, the code that makes keys, tools, parameters, seed. */
 function stampOf(circuit: Circuit): string {
-  const sources = [...files(at('circuits', 'lib'), (path) => path.endsWith('.circom')), at('circuits', circuit.file)]
-  const makers = ['binfile.ts', 'compile.ts', 'local-setup.ts', 'r1cs.ts'].map((file) => at('agents', 'prover', 'circom', file))
+  const sources = [
+    ...new Set([at(), inRepository()].flatMap((root) => files(join(root, 'circuits', 'lib'), (path) => path.endsWith('.circom')))),
+    at('circuits', circuit.file),
+  ]
+  const makers = ['binfile', 'compile', 'local-setup', 'r1cs'].map((name) =>
+    inRepository('agents', 'prover', 'circom', `${name}${extname(import.meta.filename)}`),
+  )
   const tools = ['circom2', 'circomlib', 'snarkjs'].map((name) => `${name}@${version(name)}`).join(' ')
   return hashOf([...sources, ...makers], `${tools} ${JSON.stringify(circuit)} ${LOCAL_SEED}`)
 }
@@ -78,9 +87,10 @@ async function build(name: string, circuit: Circuit): Promise<KeyFacts> {
     renameSync(path(`${name}_js/${name}.wasm`), path(`${name}.wasm`))
     rmSync(path(`${name}_js`), { recursive: true })
     const system = readConstraintSystem(readFileSync(path(`${name}.r1cs`)))
-    if (system.constraints.length !== circuit.constraints || system.publicSignals !== circuit.publicSignals.length) {
+    const { constraints = system.constraints.length } = circuit
+    if (system.constraints.length !== constraints || system.publicSignals !== circuit.publicSignals.length) {
       throw new Error(
-        `${name} has ${system.constraints.length} constraints and ${system.publicSignals} public signals; circuits.json says ${circuit.constraints} and ${circuit.publicSignals.length}`,
+        `${name} has ${system.constraints.length} constraints and ${system.publicSignals} public signals; circuits.json says ${constraints} and ${circuit.publicSignals.length}`,
       )
     }
     tell(`${name}  ${system.constraints.length} constraints; making the insecure local key`)

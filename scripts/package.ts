@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What is published, built into dist/ as a package folder of its own, whose manifest is made here: the root's has a preinstall for contributors and
- * workspaces that nobody else needs. `--pack FOLDER` also packs it there, as `npm pack` does, and prints the file.
+ * workspaces that nobody else needs. Packs it into the folder that is named, as `npm pack` does, and prints the file.
  */
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, dirname, join, relative } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { typescriptImports } from './layers.ts'
 import { at, files, hashOf, node, refuse, run, short, TOOLS } from './shell.ts'
 
@@ -93,7 +93,7 @@ function manifest(): object {
       }),
     )
   const needed = new Set(Object.values(ENTRIES).flatMap((entry) => [...withDeclarations(`${entry}.js`)]))
-  const commands = files(dist('agents'), (path) => path.endsWith('.js')).flatMap((path) => [...reach(relative(dist(), path)).packages])
+  const commands = files(dist(), (path) => path.endsWith('.js')).flatMap((path) => [...reach(relative(dist(), path)).packages])
   const peers = new Set([...commands, ...TOOLS_OF_A_NETWORK].filter((name) => !needed.has(name)))
   const { name, version, description, license } = root
   return {
@@ -161,7 +161,9 @@ export async function buildPackage(): Promise<'built' | 'fresh'> {
   const hash = hashOf([
     ...['agents', 'deploy'].flatMap((folder) => files(at(folder), isSource)),
     ...['contracts', 'circuits', 'templates'].flatMap((folder) => files(at(folder), () => true)),
-    ...['package.json', 'tsconfig.json', 'tsconfig.package.json', 'scripts/package.ts', 'README.md'].map((file) => at(file)),
+    ...['package.json', 'tsconfig.json', 'tsconfig.package.json', 'scripts/package.ts', 'scripts/build-circuits.ts', 'README.md'].map(
+      (file) => at(file),
+    ),
   ])
   const stamp = at('cache', 'build-package')
   if (existsSync(stamp) && existsSync(dist('package.json')) && readText(stamp) === hash) return 'fresh'
@@ -174,6 +176,7 @@ export async function buildPackage(): Promise<'built' | 'fresh'> {
   artifacts()
   copy('contracts', (path) => path.endsWith('.sol') && !short(path).startsWith('contracts/mocks/'))
   copy('circuits', () => true)
+  copy('templates', () => true)
   copy('deploy', (path) => path.endsWith('.json') && !short(path).startsWith('deploy/addresses/'))
   for (const file of ['README.md', 'LICENSE', 'LICENSES']) cpSync(at(file), dist(file), { recursive: true })
   writeFileSync(dist('package.json'), `${JSON.stringify(manifest(), undefined, 2)}\n`)
@@ -192,10 +195,9 @@ export async function pack(folder: string): Promise<string> {
 }
 
 if (import.meta.main) {
-  const index = process.argv.indexOf('--pack')
+  const [folder = '.'] = process.argv.slice(2)
   try {
-    if (index < 0) console.log(`dist/ ${await buildPackage()}`)
-    else console.log(await pack(at(process.argv[index + 1] ?? '.')))
+    console.log(await pack(resolve(process.env['INIT_CWD'] ?? process.cwd(), folder)))
   } catch (error) {
     refuse('PACKAGE_FAILED', 'The package does not build.', [(error as Error).message], 'npm run build, then npm run pack')
   }

@@ -118,7 +118,7 @@ const stages: Stage[] = [
     run: async () => parseSolidity(await node(TOOLS.hardhat, ['test', 'solidity'], { env, timeoutSeconds: LIMIT_SECONDS })),
   },
   { name: 'unit', needs: ['set-up'], run: () => mocha('unit', ['test/unit'], 60_000) },
-  { name: 'package', needs: ['set-up', 'generated'], run: () => mocha('package', ['test/package'], 180_000) },
+  { name: 'package', needs: ['set-up', 'generated'], run: () => mocha('package', ['test/package'], 600_000) },
   { name: 'circuits', needs: ['set-up'], run: () => mocha('circuits', ['test/circuits'], 300_000) },
   { name: 'integration', needs: ['set-up', 'generated'], run: () => mocha('integration', ['test/integration'], 120_000, 2) },
   { name: 'docs', needs: ['set-up'], run: () => mocha('docs', ['test/docs'], 420_000) },

@@ -59,6 +59,12 @@ jobOptions(program.command('demo'))
   .action(async (options: Record<string, unknown>) => (await import('./demo.ts')).demo(state(), options))
 
 program
+  .command('init')
+  .description('Makes a project of your own in a new folder: contract, circuit, device, test')
+  .argument('<name>', 'name of project and folder')
+  .action(async (name: string) => (await import('./init.ts')).init([name]))
+
+program
   .command('status')
   .description('What runs, where, and how far the job is')
   .option('--json', 'as JSON', false)

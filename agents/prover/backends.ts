@@ -6,7 +6,7 @@ import { createCircomBackend } from './circom/backend.ts'
 import { windowInput } from './circom/input.ts'
 import type { ProverConfig } from './config.ts'
 
-/** The one program that takes a `WindowClaim`. */
+/** What a claim is proved by that names no program. Every program takes the inputs of SensingWindow(64) and has its public signals. */
 const WINDOW_PROGRAM = keccak256(toBytes('sensing/window/1'))
 
 /**
@@ -25,7 +25,7 @@ export async function openBackend({
       const place = pool.reduce((best, each) => (each.busy < best.busy ? each : best))
       place.busy += 1
       try {
-        const { proof, publicSignals } = await place.circom.prove(WINDOW_PROGRAM, windowInput(claim), signal)
+        const { proof, publicSignals } = await place.circom.prove(claim.programId ?? WINDOW_PROGRAM, windowInput(claim), signal)
         return { proof: proof.map(BigInt), publicSignals: publicSignals.map(BigInt) }
       } finally {
         place.busy -= 1

@@ -49,5 +49,18 @@ export async function claimOf({ view, chainId, prover, programs }: ClaimModules,
   const message = windowMessage({ chainId, dataKeyRegistry, project, device, windowIndex, firstSequence, count: lanes.length, root })
   // A window that the data key did not sign has no proof: seconds of work would end in a witness error.
   if (signature === undefined || !verifyPoseidon(message, signature, dataKey)) throw refuse('BAD_DATA_SIGNATURE')
-  return { window: content, windowIndex, chainId, dataKeyRegistry, project, device, dataKey, signature, threshold, rangeMax, context }
+  return {
+    programId,
+    window: content,
+    windowIndex,
+    chainId,
+    dataKeyRegistry,
+    project,
+    device,
+    dataKey,
+    signature,
+    threshold,
+    rangeMax,
+    context,
+  }
 }

@@ -32,7 +32,7 @@ function otherNode(major: number): string | undefined {
 }
 
 describe('the package', function () {
-  this.timeout(180_000)
+  this.timeout(600_000)
   let folder: string
   let chain: Anvil
   const installed = (...parts: string[]): string => join(folder, 'node_modules', 'trellis', ...parts)
@@ -170,6 +170,53 @@ describe('the package', function () {
     const artifact = require('trellis/contracts/TelemetryDapp.json') as { abi: unknown[]; bytecode: string }
     expect([artifact.abi.length > 5, artifact.bytecode.length > 500]).to.deep.equal([true, true])
   })
+
+  const init = (...args: string[]) => run(process.execPath, [installed('agents', 'cli', 'bin.js'), 'init', ...args], { cwd: folder })
+
+  it('makes a project from the tarball that it was installed from, and refuses bad names and folders with files', async () => {
+    for (const [code, ...args] of [
+      ['NAME_INVALID'],
+      ['NAME_INVALID', '../out'],
+      ['NAME_INVALID', 'Upper'],
+      ['NAME_INVALID', 'two', 'names'],
+      ['FOLDER_NOT_EMPTY', 'page'],
+    ]) {
+      const refused = await init(...args)
+      expect([refused.code, refused.output], args.join(' ')).to.satisfy(
+        ([exit, text]: [number, string]) => exit === 1 && text.includes(code!),
+      )
+    }
+    expect(existsSync(join(folder, 'page', 'trellis.json'))).to.equal(false)
+    const made = await init('my-depin')
+    expect(made.code, made.output).to.equal(0)
+    expect(made.output).to.contain('next  cd my-depin')
+    const project = join(folder, 'my-depin')
+    for (const path of files(project, (path) => !path.endsWith('.tgz'))) expect(readFileSync(path, 'utf8'), path).to.not.match(/__[A-Z]+__/)
+    const manifest = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as Record<string, Record<string, string>>
+    expect(existsSync(join(project, manifest['dependencies']!['trellis']!.slice('file:'.length)))).to.equal(true)
+    expect(JSON.stringify(manifest)).to.not.contain(folder)
+    const again = await init('my-depin')
+    expect([again.code, again.output.includes('FOLDER_NOT_EMPTY')]).to.deep.equal([1, true])
+  })
+
+  // Minutes: an install of everything, a circuit compiled and keyed, a network, proofs. `npm run test:deep` has them.
+  if (process.env['TRELLIS_DEEP'] === '1')
+    it('brings that project up from nothing to verified proofs of its own statement', async function () {
+      this.timeout(900_000)
+      const project = join(folder, 'my-depin')
+      const npm = (...args: string[]) => run('npm', args, { cwd: project })
+      const installed = await npm('install', '--prefer-offline', '--no-audit', '--no-fund')
+      expect(installed.code, installed.output).to.equal(0)
+      const tested = await npm('test')
+      expect(tested.code, tested.output).to.equal(0)
+      const started = await npm('run', 'trellis', '--', 'demo', '--json', '--free-ports')
+      expect(started.code, started.output).to.equal(0)
+      const summary = JSON.parse(started.output.trim().split('\n').at(-1)!) as Record<string, unknown>
+      expect(summary).to.deep.include({ accepted: 256, settled: 256, proofs: 4, verified: 4, problems: [] })
+      console.log(
+        `      install ${installed.seconds.toFixed(0)} s, test ${tested.seconds.toFixed(0)} s, demo ${started.seconds.toFixed(0)} s`,
+      )
+    })
 
   it('bundles a page whose types are checked, with nothing left out for the browser', async () => {
     const options = [

@@ -10,10 +10,11 @@ export function runOnce(
   log?: string,
   show = false,
   signal?: AbortSignal,
+  cwd = repository,
 ): Promise<{ code: number; output: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, {
-      cwd: repository,
+      cwd,
       env: { ...process.env, NODE_NO_WARNINGS: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

@@ -8,16 +8,15 @@ import { readNetwork } from '../../../deploy/network.ts'
 import { deploySuite } from '../../../deploy/suite.ts'
 import { type Deployment, readDeployment } from '../../kit/deployment.ts'
 import { PERMANENT_EXIT } from '../../kit/service.ts'
-import { TrellisError } from '../../protocol/errors.ts'
 import type { Terms } from '../../protocol/terms.ts'
 import type { Printer } from '../print.ts'
 import { keyFileOf } from './accounts.ts'
-import { runOnce } from './child.ts'
 import { readSource, rowOf, type Source, sourceId, type SourceOptions, spanOf } from './dataset.ts'
 import { choosePorts, forgetOtherChains, jobFolder, makeRoom } from './earlier-run.ts'
 import { onboard, PROVERS } from './onboard.ts'
 import { refOf } from './process.ts'
-import { type LocalState, PROGRAM, repository, type RunRecord, type SourceName } from './state.ts'
+import { build, hardhatProgram, readProjectFile } from './project-file.ts'
+import { home, type LocalState, PROGRAM, repository, type RunRecord, type SourceName } from './state.ts'
 import { Supervisor, type SupervisorEvents } from './supervisor.ts'
 
 export interface JobOptions extends SourceOptions {
@@ -66,7 +65,8 @@ export async function startJob(
       seconds[name] = Math.round(performance.now() - from) / 1000
     }
   }
-  const source = await readSource(options)
+  const own = readProjectFile()
+  const source = await readSource(own === undefined || options.data !== undefined ? options : { ...options, ...own.data })
   for (const note of source.notes) print.step(`${options.data ?? 'data'}: ${note}`)
   // A demo has stores of its own, and none of an earlier one: it starts from nothing.
   const isDemo = command === 'demo'
@@ -77,14 +77,7 @@ export async function startJob(
   if (options.build) {
     print.step('contracts and circuits')
     await stage('build', async () => {
-      const built = await runOnce(['scripts/build.ts'], state.logFile('build'), true, signal)
-      if (built.code !== 0)
-        throw new TrellisError({
-          code: 'BUILD_FAILED',
-          message: 'Contracts or circuits do not build.',
-          details: { log: state.logFile('build') },
-          next: 'npm run build',
-        })
+      await build(state.logFile('build'), signal)
     })
   }
 
@@ -113,7 +106,8 @@ export async function startJob(
     })
     const chainSpec = {
       name: 'chain',
-      args: ['node_modules/hardhat/dist/src/cli.js', 'node', '--hostname', '127.0.0.1', '--port', String(ports.chain)],
+      cwd: home,
+      args: [hardhatProgram(), 'node', '--hostname', '127.0.0.1', '--port', String(ports.chain)],
       env: { FORCE_COLOR: '0', HARDHAT_DISABLE_TELEMETRY_PROMPT: 'true' },
       ready: async () => (await client.getChainId()) === 31337,
       onExitZero: 'crash' as const,
@@ -129,7 +123,7 @@ export async function startJob(
     }
 
     const network = readNetwork('localhost', { rpc })
-    const deployed = await stage('deploy', () => deploySuite({ network, stateFolder: state.root }))
+    const deployed = await stage('deploy', () => deploySuite({ network, stateFolder: state.root, circuits: join(home, 'circuits') }))
     print.step(`contracts ${deployed.sent === 0 ? 'are there' : `deployed in ${deployed.sent} transactions`}`)
     const deployment = readDeployment(state.addressesFile)
     const folder = jobFolder(state, deployment, name, isDemo)
@@ -164,7 +158,7 @@ export async function startJob(
     print.step(`gateway on ${gatewayUrl}, MQTT on port ${ports.mqtt}`)
 
     const { project, terms, devices, job } = await stage('onboard', () =>
-      onboard({ state, deployment, client, rpc, gatewayUrl, source, speed: options.speed, folder, deviceConfig, writeConfig: config }),
+      onboard({ own, state, deployment, client, rpc, gatewayUrl, source, speed: options.speed, folder, deviceConfig, writeConfig: config }),
     )
     record.job = { ...job, folder }
     delete record.phase
@@ -200,7 +194,7 @@ export async function startJob(
             key: key(name),
             coordinatorUrls: [coordinatorUrl],
             dataFolder: join(folder, name),
-            artifactsFolder: join(repository, 'build', 'circuits'),
+            artifactsFolder: join(home, 'build', 'circuits'),
           }
           return supervisor.start(service(name, 'prover', content, port))
         }),

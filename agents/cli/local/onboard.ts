@@ -5,7 +5,7 @@
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Address, createWalletClient, encodeFunctionData, http, type PublicClient } from 'viem'
+import { type Address, createWalletClient, encodeFunctionData, http, keccak256, type PublicClient, stringToHex } from 'viem'
 import { hardhat } from 'viem/chains'
 import { z } from 'zod'
 import { artifactFolder } from '../../../deploy/artifacts.ts'
@@ -15,13 +15,14 @@ import { canonicalHash, canonicalJson } from '../../protocol/canonical-json.ts'
 import { didOf } from '../../protocol/did.ts'
 import { TrellisError } from '../../protocol/errors.ts'
 import { proverStoreAbi } from '../../protocol/generated/abi.ts'
-import { channelIdOf, deviceId, programIdOf } from '../../protocol/ids.ts'
+import { channelIdOf, deviceId, programId } from '../../protocol/ids.ts'
 import { ClockKind, type Terms } from '../../protocol/terms.ts'
 import { accountOf } from './accounts.ts'
 import { type Source, spanOf, speedOf, WINDOW } from './dataset.ts'
 import { askForOffer, signRegistration } from './offer.ts'
 import { ProjectOwner } from './project-owner.ts'
-import { type JobRecord, type LocalState, repository } from './state.ts'
+import type { ProjectFile } from './project-file.ts'
+import { home, type JobRecord, type LocalState, repository } from './state.ts'
 
 /** Test-token units with 18 decimals. */
 const TOKEN = 10n ** 18n
@@ -38,6 +39,8 @@ const SPARE_WINDOWS = 16
 const SIGNATURE_SECONDS = 3600n
 
 export interface OnboardOptions {
+  /** The project's own name, dapp and program, where there is a project file. */
+  own: ProjectFile | undefined
   state: LocalState
   deployment: Deployment
   client: PublicClient
@@ -63,21 +66,24 @@ export interface Onboarded {
 }
 
 export async function onboard(options: OnboardOptions): Promise<Onboarded> {
-  const { deployment, source, speed, folder } = options
+  const { deployment, source, speed, folder, own } = options
   const addresses = Object.fromEntries(Object.entries(deployment.contracts).map(([name, { address }]) => [name, address]))
   const owner = new ProjectOwner(callsOf('owner', options), addresses)
   const deadline = BigInt(Math.floor(Date.now() / 1000)) + SIGNATURE_SECONDS
 
-  const project = await owner.project(PROJECT_NAME)
-  const collection = await owner.collection(project, PROJECT_NAME, source.series.length)
+  const project = await owner.project(own?.name ?? PROJECT_NAME)
+  const collection = await owner.collection(project, own?.name ?? PROJECT_NAME, source.series.length)
   const fleet = await owner.project(FLEET_NAME)
   const fleetCollection = await owner.collection(fleet, FLEET_NAME, PROVERS.length)
   const devices = await registerDevices(owner, project, collection, deadline, options)
   await registerProvers(owner, fleetCollection, deadline, options)
 
-  const terms = await owner.openMarket(project, accountOf('coordinator').address, () =>
-    termsOf(owner, source, replayClock(folder, source, speed)),
-  )
+  const receiver = own === undefined ? owner.at('TelemetryDapp') : await deployDapp(own, owner.at('Router'), options)
+  const terms = await owner.openMarket(project, accountOf('coordinator').address, () => ({
+    ...termsOf(owner, source, replayClock(folder, source, speed)),
+    programId: programId(keccak256(stringToHex(own?.program ?? 'sensing/window/1'))),
+    receiver,
+  }))
   const hold = PROVER_FEE + SEQUENCER_FEE + BigInt(WINDOW) * PRICE_PER_READING
   await owner.fund(project, hold * BigInt(spanOf(source).windows + SPARE_WINDOWS))
 
@@ -93,9 +99,14 @@ export async function onboard(options: OnboardOptions): Promise<Onboarded> {
 }
 
 /** Calls of one account over the deployed contracts. */
-function callsOf(role: Parameters<typeof accountOf>[0], { client, rpc }: OnboardOptions): Deployer {
+function callsOf(role: Parameters<typeof accountOf>[0], { client, rpc }: OnboardOptions, root = repository): Deployer {
   const wallet = createWalletClient({ chain: hardhat, transport: http(rpc), account: accountOf(role), pollingInterval: 25, cacheTime: 0 })
-  return new Deployer({ client, wallet, artifacts: artifactFolder(join(repository, 'artifacts')), confirmations: 1 })
+  return new Deployer({ client, wallet, artifacts: artifactFolder(join(root, 'artifacts')), confirmations: 1 })
+}
+
+/** The contract that the project's results go to; its address follows from its code, so what is there stays. */
+async function deployDapp({ dapp }: ProjectFile, router: Address, options: OnboardOptions): Promise<Address> {
+  return (await callsOf('owner', options, home).create(dapp, dapp, [router])).address
 }
 
 /** Devices make their keys and offer themselves at the same time; the owner submits one after the other. */
@@ -201,9 +212,8 @@ function replayClock(folder: string, source: Source, chosen: number | undefined)
 
 const clockSchema = z.object({ start: z.int().positive(), speed: z.int().positive() })
 
-function termsOf(owner: ProjectOwner, source: Source, { start, speed }: ReplayClock): Terms {
+function termsOf(owner: ProjectOwner, source: Source, { start, speed }: ReplayClock): Omit<Terms, 'programId' | 'receiver'> {
   return {
-    programId: programIdOf('sensing/window', 1),
     channel: channelIdOf(source.channel),
     rangeMin: BigInt(source.rangeMin),
     rangeMax: source.rangeMax,
@@ -213,7 +223,6 @@ function termsOf(owner: ProjectOwner, source: Source, { start, speed }: ReplayCl
     proverFee: PROVER_FEE,
     sequencerFee: SEQUENCER_FEE,
     token: owner.at('TestToken'),
-    receiver: owner.at('TelemetryDapp'),
     dappGas: 1_000_000,
     clock: ClockKind.Replay,
     clockOrigin: spanOf(source).from,

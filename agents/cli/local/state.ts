@@ -7,8 +7,13 @@ import type { ProcessRef } from './process.ts'
 
 export const repository = fileURLToPath(new URL('../../..', import.meta.url)).replace(/[\\/]$/, '')
 
-/** The one binary, from `repository`: TypeScript in a checkout, JavaScript in the package. */
-export const PROGRAM = `agents/cli/main${extname(import.meta.url)}`
+/** TypeScript in a checkout, JavaScript in the package. */
+const extension = extname(import.meta.url)
+/** The one binary and the build of circuits, from `repository`. */
+export const PROGRAM = `agents/cli/main${extension}`
+export const BUILD_CIRCUITS = `scripts/build-circuits${extension}`
+/** Where state, circuits and contracts of one's own lie: the checkout, or the project that has the package installed. */
+export const home = extension === '.ts' ? repository : process.cwd()
 
 /** Ports of a local run, all on 127.0.0.1. */
 export type Ports = {
@@ -108,10 +113,10 @@ export class LocalState {
   }
 }
 
-/** The folder of `--state`, of TRELLIS_STATE, or `.trellis` in the repository. */
+/** The folder of `--state`, of TRELLIS_STATE, or `.trellis` at home. */
 export function stateAt(option: string | undefined): LocalState {
   const chosen = option ?? process.env['TRELLIS_STATE']
-  return new LocalState(chosen === undefined ? join(repository, '.trellis') : fromWhereCalled(chosen))
+  return new LocalState(chosen === undefined ? join(home, '.trellis') : fromWhereCalled(chosen))
 }
 
 /** A path as the caller meant it: npm runs scripts in the package's root and keeps the caller's folder in INIT_CWD. */

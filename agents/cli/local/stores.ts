@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Services by their configurations, and the stores that each of them names. */
-import { basename, join } from 'node:path'
+import { basename } from 'node:path'
 import type { StorePlace } from '../../kit/backup.ts'
 import type { ConfigSources } from '../../kit/config.ts'
 import { loadConfig } from '../../kit/config.ts'
 import { storesOf, type Service } from '../../kit/service.ts'
 import { TrellisError } from '../../protocol/errors.ts'
 import { runOnce } from './child.ts'
-import { fromWhereCalled } from './state.ts'
+import { fromWhereCalled, PROGRAM } from './state.ts'
 
 /** In the order in which they are copied: what a device no longer holds, the gateway's later copy does. */
 export const KINDS = ['device', 'gateway', 'coordinator', 'prover'] as const
@@ -58,7 +58,7 @@ const sources = (file: string): ConfigSources => ({ file, env: process.env, flag
 /** The places of a service. The prover is under GPL-3.0-or-later and says its own in a process of its own. */
 export async function placesOf({ kind, config }: Target): Promise<StorePlace[]> {
   if (kind !== 'prover') return storesOf((await load[kind]()) as Service, sources(config))
-  const { code, output } = await runOnce([join('agents', 'cli', 'main.ts'), 'run', 'prover', '--config', config, '--stores'])
+  const { code, output } = await runOnce([PROGRAM, 'run', 'prover', '--config', config, '--stores'])
   const line = output.split('\n').find((text) => text.startsWith('['))
   if (code !== 0 || line === undefined)
     throw new TrellisError({

@@ -11,6 +11,8 @@ export interface ChildSpec {
   /** Arguments for this Node. */
   args: readonly string[]
   env?: Readonly<Record<string, string>>
+  /** The repository by default. */
+  cwd?: string
   /** Resolves true once the child does its work. Polled until then. */
   ready?: () => Promise<boolean>
   readySeconds?: number
@@ -145,7 +147,7 @@ export class Supervisor {
     const { spec } = child
     const log = openSync(this.#state.logFile(spec.name), 'a', 0o600)
     const started = spawn(process.execPath, spec.args, {
-      cwd: repository,
+      cwd: spec.cwd ?? repository,
       env: { ...process.env, NODE_NO_WARNINGS: '1', ...spec.env },
       stdio: ['ignore', log, log],
       // Its own group: Ctrl-C reaches the supervisor only, which stops the children in order.

@@ -18,6 +18,8 @@ import type { Address } from '../../protocol/ids.ts'
 /** Everything that one proof of a window is made from. */
 export interface WindowClaim {
   readonly window: WindowContent
+  /** Of the project's terms. */
+  readonly programId?: `0x${string}`
   readonly windowIndex: number
   readonly chainId: number | bigint
   readonly dataKeyRegistry: Address
