@@ -35,9 +35,9 @@ export interface Session {
 /** Two sensors, 70 readings each: two windows of each, and the second is closed by the end. */
 export function sampleCsv(): string {
   const rows = ['kitchen', 'cellar'].flatMap((sensor) =>
-    Array.from({ length: 70 }, (_, i) => `${sensor},${1_700_000_000 + i * 10},${(20 + (i % 7) / 10).toFixed(1)}`),
+    Array.from({ length: 70 }, (_, i) => `${sensor},${1_700_000_000 + i * 10},${(40.25 + (i % 11)).toFixed(2)}`),
   )
-  return `sensor,at,celsius\n${rows.join('\n')}\n`
+  return `sensor,at,humidity\n${rows.join('\n')}\n`
 }
 
 const isAlive = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null
@@ -96,7 +96,7 @@ exec mosquitto "$@"
     started.push(child)
     return child
   }
-  const columns = ['--data', 'sample.csv', '--device', 'sensor', '--time', 'at', '--value', 'celsius', '--speed', '400']
+  const columns = ['--data', 'sample.csv', '--device', 'sensor', '--time', 'at', '--value', 'humidity', '--speed', '400']
   const network = start(process.execPath, [MAIN, 'start', '--free-ports', '--no-build', ...columns], log)
   const read = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '')
   const until = async (look: () => boolean, child: ChildProcess, seconds: number): Promise<boolean> => {
