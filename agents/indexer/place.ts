@@ -12,6 +12,12 @@ import type { Job } from './ponder/job.ts'
 
 const source = join(import.meta.dirname, 'ponder')
 
+/** Tables are of the code that filled them: other code fills others. */
+const digest = createHash('sha256')
+for (const name of readdirSync(source, { recursive: true, encoding: 'utf8' }).sort())
+  if (name.endsWith('.ts')) digest.update(name).update(readFileSync(join(source, name)))
+const build = digest.digest('hex').slice(0, 8)
+
 /** A block that Ponder holds for final: another hash there is another chain. */
 export interface Anchor {
   number: number
@@ -43,7 +49,6 @@ export function openPlace(dataFolder: string, deployment: Deployment): Place {
   const { chainId, genesisHash, kind, contracts } = deployment
   const router = addressOf(deployment, 'Router')
   const folder = ledgerFolder(dataFolder, genesisHash, router)
-  const build = sourceHash()
   const file = join(folder, `index-${build}.json`)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const kept = readKept(file)
@@ -96,14 +101,6 @@ function readKept(file: string): Kept {
   } catch {
     return { generation: 0 }
   }
-}
-
-/** Tables are of the code that filled them: other code fills others. */
-function sourceHash(): string {
-  const hash = createHash('sha256')
-  for (const name of readdirSync(source, { recursive: true, encoding: 'utf8' }).sort())
-    if (name.endsWith('.ts')) hash.update(name).update(readFileSync(join(source, name)))
-  return hash.digest('hex').slice(0, 8)
 }
 
 /** Ponder writes into its project's folder, which the installed program may not: the project is a folder of ours that leads to the source. */

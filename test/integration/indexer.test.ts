@@ -80,7 +80,7 @@ class Indexer {
     return found
   }
 
-  async until<T>(what: string, look: () => Promise<T | undefined | false>, seconds = 90): Promise<T> {
+  async until<T>(what: string, look: () => Promise<T | undefined | false>, seconds = 200): Promise<T> {
     for (const end = Date.now() + seconds * 1_000; Date.now() < end;) {
       const found = await look().catch(() => undefined)
       if (found !== undefined && found !== false) return found
@@ -103,7 +103,7 @@ class Indexer {
 }
 
 describe('indexer', function () {
-  this.timeout(180_000)
+  this.timeout(240_000)
   let folder: string
   let anvil: Anvil
   let network: SettledNetwork

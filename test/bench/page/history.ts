@@ -98,8 +98,9 @@ async function fill(anvil: Anvil, network: SettledNetwork): Promise<{ logs: numb
       return { id, device: addressAt(1, i), wallet: addressAt(2, i), window, root: numberToHex(at + k + 1, { size: 32 }) }
     })
     const assignments = tasks.map(({ id, device, window, root }) => ({
-      ...{ projectId: project, taskId: id, hash: root, prover },
-      signature: `${device}${window.toString(16).padStart(8, '0')}` as const,
+      // In the order of the ABI: by it viem tells the two forms of assign apart.
+      ...{ projectId: project, taskId: id, hash: root },
+      ...{ signature: `${device}${window.toString(16).padStart(8, '0')}` as const, prover },
     }))
     await send(
       'TaskManager',
@@ -128,7 +129,8 @@ async function fill(anvil: Anvil, network: SettledNetwork): Promise<{ logs: numb
   return { logs, blocks: await anvil.blockNumber() }
 }
 
-export async function historyRows(): Promise<Row[]> {
+/** On a chain of its own. */
+export async function withNetwork(work: (anvil: Anvil, network: SettledNetwork, folder: string) => Promise<Row[]>): Promise<Row[]> {
   const folder = mkdtempSync(join(tmpdir(), 'trellis-bench-history-'))
   const skip = { skip: () => Promise.reject(new Error('anvil is not there')) } as unknown as Context
   const anvil = await startAnvil(skip, {
@@ -137,29 +139,36 @@ export async function historyRows(): Promise<Row[]> {
   })
   const stops = [() => anvil.stop(), async () => rmSync(folder, { recursive: true, force: true })]
   try {
-    const network = await startSettledNetwork(anvil.rpcUrl, folder, 1)
-    say(`history: ${DEVICES} devices and ${TASKS} settled windows onto the chain`)
-    const { logs, blocks } = await fill(anvil, network)
-    say(`history: ${logs} logs in ${blocks} blocks; the index begins`)
-    const port = await freePort()
-    const file = join(folder, 'indexer.json')
-    const chain = { rpcUrl: anvil.rpcUrl, addressesFile: network.addressesFile }
-    writeFileSync(file, JSON.stringify({ dataFolder: join(folder, 'indexer'), chain, http: { port }, logLevel: 'debug' }))
-    const child = spawn(process.execPath, [at('agents/cli/main.ts'), 'run', 'indexer', '--config', file], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    child.stdout.pipe(createWriteStream(join(folder, 'indexer.log')))
-    stops.unshift(() => kill(child, 'SIGTERM'))
-    const get = async <T>(path: string): Promise<T> => {
-      const response = await fetch(`http://127.0.0.1:${port}/v1/${path}`)
-      if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
-      return (await response.json()) as T
-    }
+    return await work(anvil, await startSettledNetwork(anvil.rpcUrl, folder, 1), folder)
+  } finally {
+    for (const stop of stops) await stop()
+  }
+}
+
+/** What the page asks of the index. */
+export async function indexRows(anvil: Anvil, network: SettledNetwork, folder: string): Promise<Row[]> {
+  say(`history: ${DEVICES} devices and ${TASKS} settled windows onto the chain`)
+  const { logs, blocks } = await fill(anvil, network)
+  say(`history: ${logs} logs in ${blocks} blocks; the index begins`)
+  const port = await freePort()
+  const file = join(folder, 'indexer.json')
+  const chain = { rpcUrl: anvil.rpcUrl, addressesFile: network.addressesFile }
+  writeFileSync(file, JSON.stringify({ dataFolder: join(folder, 'indexer'), chain, http: { port }, logLevel: 'debug' }))
+  const child = spawn(process.execPath, [at('agents/cli/main.ts'), 'run', 'indexer', '--config', file], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  child.stdout.pipe(createWriteStream(join(folder, 'indexer.log')))
+  const get = async <T>(path: string): Promise<T> => {
+    const response = await fetch(`http://127.0.0.1:${port}/v1/${path}`)
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+    return (await response.json()) as T
+  }
+  try {
     const started = performance.now()
     for (;;) {
       const status = await get<IndexStatus>('status').catch(() => undefined)
       if (status?.ready === true) break
-      if (child.exitCode !== null || performance.now() - started > 900_000)
+      if (child.exitCode !== null || performance.now() - started > 1_800_000)
         throw new Error(`the index is not there: ${JSON.stringify(status)}`)
       await new Promise((wake) => setTimeout(wake, 200))
     }
@@ -208,6 +217,6 @@ export async function historyRows(): Promise<Row[]> {
     rows.push(row({ case: 'history: memory of the indexer with its Ponder', unit: 'MiB', ours: service, better: 'less' }))
     return rows
   } finally {
-    for (const stop of stops) await stop()
+    await kill(child, 'SIGTERM')
   }
 }

@@ -42,7 +42,7 @@ export const assignedBy = oncePerCall((call): ReadonlyMap<Hex, Assigned> => {
   const [one, sequencer] = opened.args
   for (const { taskId, hash, signature } of 'taskId' in one ? [one] : one) {
     const subject = quietly(() => ({ device: slice(signature, 0, 20), window: hexToNumber(slice(signature, 20, 24)) }))
-    if (subject !== null && !found.has(taskId)) found.set(taskId, { ...subject, root: hash, sequencer })
+    if (subject !== null && !found.has(taskId)) found.set(taskId, { ...subject, root: hash, sequencer: sequencer.toLowerCase() as Hex })
   }
   return found
 })

@@ -78,8 +78,9 @@ ponder.on('IoID:CreateIoID', async ({ event, context }) => {
     settledTasks: 0,
     settledReadings: 0,
   })
-  await context.db.insert(live).values({ device: id, tokenId }).onConflictDoUpdate({ tokenId })
-  await context.db.insert(wallet).values({ wallet: address, tokenId }).onConflictDoNothing()
+  // Neither can be there: a device has one live ioID, and a wallet is of one ioID. An insert that may meet another row asks the database first.
+  await context.db.insert(live).values({ device: id, tokenId })
+  await context.db.insert(wallet).values({ wallet: address, tokenId })
   await add(context, { registered: 1, devices: 1 })
 })
 

@@ -22,8 +22,9 @@ ponder.on('TaskManager:TaskAssigned', async ({ event, context }) => {
   const { projectId, taskId: id, prover: address, deadline } = event.args
   const { at, block, tx } = when(event)
   const { device: of = null, window = null, root = null, sequencer = null } = assignedBy(event.transaction).get(id) ?? {}
-  // Asked now: the row that is found changes with the table.
-  const again = (await context.db.find(task, { id }))?.state === 'recalled'
+  const before = await context.db.find(task, { id })
+  // Read now: the row that is found changes with the table.
+  const again = before?.state === 'recalled'
   const assignment = {
     state: 'assigned' as const,
     prover: address,
@@ -34,10 +35,9 @@ ponder.on('TaskManager:TaskAssigned', async ({ event, context }) => {
     assignedBlock: block,
     assignedTx: tx,
   }
-  await context.db
-    .insert(task)
-    .values({ id, place: placeOf(event), projectId, device: of, window, root, assignments: 1, ...assignment })
-    .onConflictDoUpdate((row) => ({ ...assignment, assignments: row.assignments + 1 }))
+  if (before === null)
+    await context.db.insert(task).values({ id, place: placeOf(event), projectId, device: of, window, root, assignments: 1, ...assignment })
+  else await context.db.update(task, { id }).set((row) => ({ ...assignment, assignments: row.assignments + 1 }))
   await countFor(context, address, 'assigned')
   await add(context, { assigned: 1, recalled: again ? -1 : 0 })
   await countGas(context, 'gas:assign', tx, event.transactionReceipt.gasUsed)
@@ -58,10 +58,7 @@ ponder.on('TaskManager:TaskSettled', async ({ event, context }) => {
   const own = proven.get(id)
   if (own !== undefined) {
     const values = { ...own, points: [...own.points], gasUsed: event.transactionReceipt.gasUsed, items: proven.size }
-    await context.db
-      .insert(proof)
-      .values({ taskId: id, ...values })
-      .onConflictDoNothing()
+    await context.db.insert(proof).values({ taskId: id, ...values })
   }
   await countFor(context, address, 'settled')
   await add(context, { assigned: -1, settled: 1 })
