@@ -54,7 +54,7 @@ describe('a backup', function () {
     return (await progressOf({ coordinatorUrl: `http://127.0.0.1:${ports?.coordinator ?? 0}` }))?.settled ?? 0
   }
 
-  /** The same way from each of its names, and one value in the logs of all who had a hand in it. */
+  /** The same way from each of its names. */
   async function isTraced(books: Books): Promise<void> {
     interface Way {
       root: string
@@ -91,20 +91,13 @@ describe('a backup', function () {
     const nothing = run.trellis('trace', `0x${'ab'.repeat(32)}`)
     expect(await nothing.ended).to.equal(1)
     expect(nothing.stderr()).to.contain('TRACE_UNKNOWN')
-    // Logs of before the restore are gone with the disk: whoever did something since says so with the root.
-    const logs = Object.fromEntries(
-      readdirSync(join(run.folder, 'logs')).map((name) => [name.split(/[-.]/)[0]!, readFileSync(join(run.folder, 'logs', name), 'utf8')]),
-    )
-    const late = /"root":"(0x[0-9a-f]{64})".*"msg":"settled"/.exec(logs['coordinator']!)?.[1]
-    expect(late).to.match(/^0x/)
-    for (const name of ['gateway', 'coordinator', 'prover', 'device']) expect(logs[name], name).to.match(/"root":"0x[0-9a-f]{64}"/)
   }
 
   it('of a running network brings it back after all of its state is gone: all is settled once, and paid once', async () => {
     const csv = join(elsewhere, 'readings.csv')
     writeFileSync(csv, ['sensor,at,celsius', ...rows('a'), ...rows('b')].join('\n'))
-    const start = run.trellis('start', '--free-ports', '--no-build', '--speed', '100', '--data', csv, ...COLUMNS)
-    await until('the first settlement', async () => (await settledTasks()) > 0 || undefined, start)
+    const start = run.trellis('start', '--free-ports', '--no-build', '--speed', '60', '--data', csv, ...COLUMNS)
+    await until('the first window', async () => ((await run.accounting())?.windows ?? 0) > 0 || undefined, start)
 
     for (const [service, port] of Object.entries({ gateway: 'gateway', coordinator: 'coordinator', prover: 'prover1' } as const))
       await isScraped(service, run.record()!.ports[port])
@@ -113,6 +106,9 @@ describe('a backup', function () {
     const backup = run.trellis('backup', '--out', file, '--json')
     expect(await backup.ended, backup.stderr()).to.equal(0)
     const before = await settledTasks()
+    // The network goes on, so that the backup is behind the chain when it is needed.
+    // On a machine that is slow beyond measure all was settled when the backup was done: then it is not behind, and the rest holds all the same.
+    await until('settlements after the backup', async () => before === 6 || (await settledTasks()) > before || undefined, start)
     // A second one does not overwrite the first, and nobody restores over what runs.
     const again = run.trellis('backup', '--out', file)
     expect(await again.ended).to.equal(1)
@@ -120,9 +116,16 @@ describe('a backup', function () {
     const over = run.trellis('restore', file)
     expect(await over.ended).to.equal(1)
     expect(over.stderr()).to.contain('STATE_NOT_EMPTY')
+    // One value is in the logs of all who had a hand in what is settled.
+    const logOf = (kind: string): string =>
+      readdirSync(join(run.folder, 'logs'))
+        .filter((name) => name.startsWith(kind))
+        .map((name) => readFileSync(join(run.folder, 'logs', name), 'utf8'))
+        .join('')
+    const [, root = 'no line of a settlement names a root'] =
+      /"root":"(0x[0-9a-f]{64})"[^\n]*"msg":"settled"/.exec(logOf('coordinator')) ?? []
+    for (const kind of ['device', 'gateway', 'coordinator', 'prover']) expect(logOf(kind), kind).to.contain(`"root":"${root}"`)
 
-    // The network goes on, so that the backup is behind the chain when it is needed.
-    await until('settlements after the backup', async () => (await settledTasks()) > before || undefined, start)
     const children = run.record()!.children
     start.child.kill('SIGKILL')
     await start.ended
@@ -145,7 +148,7 @@ describe('a backup', function () {
     expect(await restored.ended, restored.stderr()).to.equal(0)
     expect(drafts()).to.deep.equal(draftsBefore)
     expect(existsSync(join(run.folder, 'run.json'))).to.equal(true)
-    const resumed = run.trellis('start', '--free-ports', '--no-build', '--speed', '100', '--data', csv, ...COLUMNS)
+    const resumed = run.trellis('start', '--free-ports', '--no-build', '--speed', '60', '--data', csv, ...COLUMNS)
     await until('the end of the job', () => resumed.stdout().includes('Ctrl-C stops it') || undefined, resumed)
     expect(resumed.stdout()).to.contain('still runs: going on with it')
     const books = await run.audit()
