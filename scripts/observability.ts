@@ -6,6 +6,7 @@
 import { Counter, Histogram, type Metric } from 'prom-client'
 import { alerts as coordinatorAlerts, coordinatorMetrics } from '../agents/coordinator/metrics.ts'
 import { alerts as gatewayAlerts, gatewayMetrics } from '../agents/gateway/metrics.ts'
+import { eventMetrics } from '../agents/kit/events.ts'
 import { httpMetrics } from '../agents/kit/http.ts'
 import { createMetrics, type Alert, type Metrics } from '../agents/kit/metrics.ts'
 import { groundAlerts, rpcErrors, watchChain, watchDisk } from '../agents/kit/watch.ts'
@@ -31,6 +32,7 @@ const services: Readonly<Record<string, { make: (metrics: Metrics) => void; aler
     make: (metrics) => {
       ground(metrics, false)
       gatewayMetrics(metrics).waiting(() => 0)
+      eventMetrics(metrics)
     },
     alerts: gatewayAlerts,
   },
@@ -38,6 +40,7 @@ const services: Readonly<Record<string, { make: (metrics: Metrics) => void; aler
     make: (metrics) => {
       ground(metrics, true)
       coordinatorMetrics(metrics)
+      eventMetrics(metrics)
     },
     alerts: coordinatorAlerts,
   },

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { z } from 'zod'
 import { TrellisError, overloaded } from '../kit/errors.ts'
+import type { EventHub } from '../kit/events.ts'
 import type { HttpApp, HttpContext } from '../kit/http.ts'
 import type { Hex } from '../protocol/ids.ts'
 import {
@@ -23,7 +24,7 @@ import type { Modules } from './modules.ts'
 import { takeFailure, takeResult } from './results.ts'
 import { openStates, type TaskState } from './schema.ts'
 
-export function routes(modules: Modules, leases: Leases): (app: HttpApp) => void {
+export function routes(modules: Modules, leases: Leases, hub: EventHub): (app: HttpApp) => void {
   const guard = createGuard(modules)
   const signed = async <S extends z.ZodType>(c: HttpContext, schema: S, own = false): Promise<{ address: Hex; content: z.output<S> }> => {
     const body = await c.req.text()
@@ -99,6 +100,8 @@ export function routes(modules: Modules, leases: Leases): (app: HttpApp) => void
       const { item: _item, proof: _proof, job: _job, ...rest } = task
       return c.json({ ...rest, project: task.project.toString() })
     })
+    // Server-sent events: `task` at each change of a task's state; `gap` where a reader fell behind. Resumes after `Last-Event-ID`.
+    app.get('/v1/events', (c) => hub.answer(c))
     // Tasks and readings by state, how many are pending, and the reasons of those put aside.
     app.get('/v1/accounting', async (c) => {
       const [states, refused] = await Promise.all([modules.ledger.counts(), modules.ledger.reasons()])

@@ -51,6 +51,8 @@ const columns: Readonly<Record<keyof Change, string>> = {
 
 export interface LedgerOptions extends QueuePlace {
   leaseSeconds: number
+  /** Told the task of each row that changes; the change may still be undone. */
+  onChange?: (id: Hex) => void
 }
 
 /** Reasons of dead tasks that no other try makes provable: the chain, or the window itself, is against them. */
@@ -62,7 +64,7 @@ const CLAIM = `interval '15 seconds'`
 export type Ledger = Awaited<ReturnType<typeof openLedger>>
 
 /** Opens the ledger. @throws TrellisError FOLDER_IN_USE when another coordinator has it */
-export async function openLedger({ leaseSeconds, ...place }: LedgerOptions) {
+export async function openLedger({ leaseSeconds, onChange, ...place }: LedgerOptions) {
   const queue: Queue = await openQueue({ ...place, migrations })
   const { jobs } = queue
   const query = <R>(text: string, values?: unknown[]): Promise<R[]> => queue.query<R>(text, values)
@@ -116,6 +118,7 @@ export async function openLedger({ leaseSeconds, ...place }: LedgerOptions) {
       task.rev,
       ...values,
     ])
+    if (rows.length === 1 && change.state !== undefined) onChange?.(task.id)
     return rows.length === 1
   }
 
@@ -135,6 +138,8 @@ export async function openLedger({ leaseSeconds, ...place }: LedgerOptions) {
     /** True when other coordinators may use this ledger, too. */
     shared: queue.shared,
     get: async (id: Hex): Promise<Task | null> => (await tasks('id = $1', [id], 1))[0] ?? null,
+    /** Those of these that are known. */
+    some: (ids: readonly Hex[]): Promise<Task[]> => tasks('id = any($1)', [ids], Math.max(1, ids.length)),
     update,
 
     /** Where to read on in a store; null while another coordinator reads it. */
@@ -181,6 +186,7 @@ export async function openLedger({ leaseSeconds, ...place }: LedgerOptions) {
             ],
           )
           taken += rows.length
+          if (rows.length > 0) onChange?.(task.id)
         }
         await query(
           `insert into pulled (project, store, cursor) values ($1, $2, $3)
@@ -337,11 +343,12 @@ export async function openLedger({ leaseSeconds, ...place }: LedgerOptions) {
         let expired = 0
         for (const name of prepared) {
           await jobs.supervise(name)
-          const rows = await query(
+          const rows = await query<{ id: Hex }>(
             `update tasks set state = 'assigned', rev = rev + 1 where state = 'leased' and job in
                (select id::text from ${queue.jobsTable} where name = $1 and state in ('created', 'retry')) returning id`,
             [name],
           )
+          for (const { id } of rows) onChange?.(id)
           expired += rows.length
         }
         return expired

@@ -3,6 +3,7 @@
 import { basename } from 'node:path'
 import { parseAbiItem } from 'viem'
 import { createScanner } from '../kit/cursor.ts'
+import { createEventHub } from '../kit/events.ts'
 import { addressOf, connectDeployment, readDeployment, type Deployment } from '../kit/deployment.ts'
 import { startHttp } from '../kit/http.ts'
 import { keyFiles, openKey } from '../kit/keys.ts'
@@ -19,6 +20,7 @@ import type { Hex } from '../protocol/ids.ts'
 import { createChainView } from './chain-view.ts'
 import { coordinatorConfig, type CoordinatorConfig } from './config.ts'
 import { routes } from './door.ts'
+import { createTaskEvents } from './events.ts'
 import { createLeases } from './leases.ts'
 import { openLedger } from './ledger.ts'
 import { startLoops } from './loop.ts'
@@ -65,7 +67,13 @@ export const service = defineService({
       onReload?.(async (fresh) => {
         if (await key.reload(fresh.key)) log.info({ coordinator: key.account.address }, 'the key changed')
       })
-      const ledger = await openLedger({ ...placeOf(config, deployment, log), leaseSeconds: config.leaseSeconds })
+      const hub = createEventHub({ metrics, subject: chain.genesisHash })
+      const ledger = await openLedger({
+        ...placeOf(config, deployment, log),
+        leaseSeconds: config.leaseSeconds,
+        onChange: (id) => events.changed(id),
+      })
+      const events = createTaskEvents(hub, (ids) => ledger.some(ids), log)
       stack.add('ledger', () => ledger.close())
       const sender = createSender({ chain, key, errors: errorsOf(routerAbi, taskManagerAbi, taskEscrowAbi), log })
       stack.add('sender', () => sender.close())
@@ -126,9 +134,10 @@ export const service = defineService({
             (error: unknown) => (error instanceof Error ? error.message : 'the chain does not answer'),
           ),
         bodyLimitBytes: 64 * 1024,
-        routes: routes(modules, leases),
+        routes: routes(modules, leases, hub),
       })
       stack.add('http', () => http.close())
+      stack.add('events', () => (events.close(), hub.close()))
       return { url: http.url, stop: () => stack.close() }
     } catch (error) {
       await stack.close()

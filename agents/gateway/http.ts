@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The HTTP door for devices, and the data availability interface that coordinators read. */
+import type { EventHub } from '../kit/events.ts'
 import type { HttpApp, HttpContext } from '../kit/http.ts'
 import { TrellisError, overloaded } from '../kit/errors.ts'
 import { type Ack, ackToJson } from '../protocol/ack.ts'
@@ -15,10 +16,16 @@ import type { Door, Intake } from './intake.ts'
 import type { Ledger } from './ledger.ts'
 import type { GatewayMetrics } from './metrics.ts'
 import { createQuota } from './quota.ts'
+import { lastTimeOf, sampled, valueText } from './reads.ts'
 import { Sender } from './senders.ts'
 
 /** A batch of 256 full windows takes about 420 kB. */
 export const BATCH_MAX_BYTES = 512 * 1024
+
+/** Histories that are read at once: each reads as long as it is. */
+const HISTORIES = 4
+/** Project seconds, and indices, stay below. */
+const TIME_LIMIT = 2 ** 48
 
 /** New documents that one address may leave at once. */
 const documentsPerAddress = 2_000
@@ -29,6 +36,7 @@ export interface HttpModules {
   view: ChainView
   backlog: Backlog
   metrics: GatewayMetrics
+  hub: EventHub
 }
 
 export interface HttpDoorOptions extends EnvelopeDomain {
@@ -45,10 +53,14 @@ export interface HttpDoorOptions extends EnvelopeDomain {
   now?: () => number
 }
 
-export function gatewayRoutes({ intake, ledger, view, backlog, metrics }: HttpModules, options: HttpDoorOptions): (app: HttpApp) => void {
+export function gatewayRoutes(
+  { intake, ledger, view, backlog, metrics, hub }: HttpModules,
+  options: HttpDoorOptions,
+): (app: HttpApp) => void {
   const { publicUrl, documentsKept, share, now = Date.now } = options
   const tooLarge = (): Promise<Ack> => intake.refuse('TOO_LARGE', `a request has at most ${BATCH_MAX_BYTES} bytes`)
   const documentQuota = createQuota({ burst: documentsPerAddress, now })
+  let histories = 0
   // Addresses with messages under way.
   const senders = new Map<string, Sender>()
   /** An address may stand for many devices, as behind a proxy: one that forges does not slow the others down. */
@@ -61,6 +73,12 @@ export function gatewayRoutes({ intake, ledger, view, backlog, metrics }: HttpMo
     } finally {
       if (sender.waiting === 0) senders.delete(address)
     }
+  }
+  const knownProject = async (c: HttpContext): Promise<[string, NonNullable<Awaited<ReturnType<ChainView['project']>>>]> => {
+    const id = readProject(c.req.param('id') ?? '')
+    const facts = await view.project(id)
+    if (facts === undefined) throw notFound('project')
+    return [id.toString(), facts]
   }
   return (app) => {
     // A reading or a window of a device, or a list of up to 256 of them. Answers the acknowledgement (of a list: `acks`, in order): 200 when it is stored,
@@ -118,6 +136,60 @@ export function gatewayRoutes({ intake, ledger, view, backlog, metrics }: HttpMo
       const items = await ledger.windows(project.toString(), after, readLimit(c))
       return c.json({ storeId: ledger.storeId, items, next: items.at(-1)?.cursor ?? after })
     })
+
+    // Devices that delivered, by id, in pages by `after` (a device) and `limit`: how many readings and windows, and the last reading.
+    app.get('/v1/projects/:id/devices', async (c) => {
+      const [of, { terms }] = await knownProject(c)
+      const after = c.req.query('after') ?? ''
+      if (!/^(0x[0-9a-f]{40})?$/.test(after)) throw badRequest('after is a device that this gateway listed.', { after: after.slice(0, 50) })
+      const limit = readLimit(c)
+      const found = await ledger.reads.devices(of, after, limit)
+      const items = found.map(({ last, ...item }) => ({
+        ...item,
+        last: last && {
+          sequence: String(last.sequence),
+          time: String(last.time),
+          channel: last.channel,
+          value: valueText(last.laneValue, terms),
+        },
+      }))
+      return c.json({ items, next: items.length < limit ? null : (items.at(-1)?.device ?? null) })
+    })
+
+    // Readings of a device between the project times `from` and `to`: each, or where there are more than `points` (1 to 2,000) low, high and mean of as
+    // many equal parts at most; `channel` names the only channel that is meant.
+    app.get('/v1/projects/:id/devices/:device/readings', async (c) => {
+      const [of, { terms }] = await knownProject(c)
+      const device = readDevice(c)
+      const points = readNumber(c, 'points', 1_000, 1, 2_000)
+      const from = readNumber(c, 'from', 0, 0, TIME_LIMIT)
+      const to = readNumber(c, 'to', TIME_LIMIT, 0, TIME_LIMIT)
+      if (histories >= HISTORIES) throw overloaded('The list of histories that are read', HISTORIES)
+      histories += 1
+      try {
+        const channel = await ledger.reads.channel(of, device)
+        const wanted = c.req.query('channel')
+        if (wanted !== undefined && channel !== '' && wanted !== channel) return c.json({ channel: wanted.slice(0, 80), points: [] })
+        return c.json({ channel, points: await sampled(ledger.reads.measured(of, device, from, to), points, terms) })
+      } finally {
+        histories -= 1
+      }
+    })
+
+    // Windows of a device, newest first, in pages by `after` (an index) and `limit`.
+    app.get('/v1/projects/:id/devices/:device/windows', async (c) => {
+      const [of] = await knownProject(c)
+      const limit = readLimit(c)
+      const windows = await ledger.reads.deviceWindows(of, readDevice(c), readNumber(c, 'after', TIME_LIMIT, 0, TIME_LIMIT), limit)
+      const items = windows.map((item) => {
+        const { index, root, firstSequence, count, firstTime, channel, receivedAt } = item
+        return { index, root, firstSequence, count, firstTime, lastTime: String(lastTimeOf(item)), channel, receivedAt }
+      })
+      return c.json({ items, next: items.length < limit ? null : (items.at(-1)?.index ?? null) })
+    })
+
+    // Server-sent events: `readings` four times a second at most, `window`, `refusal`; `gap` where a reader fell behind. Resumes after `Last-Event-ID`.
+    app.get('/v1/events', (c) => hub.answer(c))
 
     // The window with this root; `project` and `device` choose where several have it.
     app.get('/v1/windows/:root', async (c) => {
@@ -186,6 +258,21 @@ function readProject(text: string): ReturnType<typeof projectId> {
   } catch {
     throw badRequest('A project is a decimal id.', { project: text.slice(0, 40) })
   }
+}
+
+function readDevice(c: HttpContext): string {
+  const device = c.req.param('device') ?? ''
+  if (!/^0x[0-9a-f]{40}$/.test(device)) throw badRequest('A device is 20 bytes of lower-case hexadecimal.', { device: device.slice(0, 50) })
+  return device
+}
+
+function readNumber(c: HttpContext, name: string, otherwise: number, least: number, most: number): number {
+  const text = c.req.query(name)
+  if (text === undefined) return otherwise
+  const value = Number(text)
+  if (!/^[0-9]{1,15}$/.test(text) || value < least || value > most)
+    throw badRequest(`${name} is ${least} to ${most}.`, { [name]: text.slice(0, 40) })
+  return value
 }
 
 function readCursor(c: HttpContext): number {

@@ -29,9 +29,11 @@ import { decodeDataSignature, openWindow, readingsRoot, rootToHex, windowMessage
 import type { Backlog } from './backlog.ts'
 import { BoundedCache } from './bounded-cache.ts'
 import type { ChainView } from './chain-view.ts'
+import type { GatewayEvents } from './events.ts'
 import type { DeviceState, Ledger, LedgerNeeds, LedgerWrites } from './ledger.ts'
 import type { RateLimits } from './limits.ts'
 import type { GatewayMetrics } from './metrics.ts'
+import { valueText } from './reads.ts'
 import type { Sender } from './senders.ts'
 import type { SignatureVerifier } from './signatures.ts'
 
@@ -54,6 +56,8 @@ export interface IntakeModules {
   limits: RateLimits
   backlog: Backlog
   metrics: GatewayMetrics
+  /** Told what was stored or refused. */
+  events?: GatewayEvents
   log: Logger
 }
 
@@ -102,7 +106,8 @@ const GAP_MS = 25
 
 const nobody: MessageSubject = { device: null, kind: null, position: null }
 
-export function createIntake({ view, ledger, signatures, limits, backlog, metrics, log }: IntakeModules, options: IntakeOptions): Intake {
+export function createIntake(modules: IntakeModules, options: IntakeOptions): Intake {
+  const { view, ledger, signatures, limits, backlog, metrics, events, log } = modules
   const { chainId, dataKeyRegistry, maxWaiting, now = Date.now } = options
   const digests = envelopeDigests(options)
   const channels = new BoundedCache<string, bigint>(1_024)
@@ -232,11 +237,29 @@ export function createIntake({ view, ledger, signatures, limits, backlog, metric
     return age > terms.maxAge ? refused('TIME_PAST', `${age} s behind the project's clock`) : undefined
   }
 
-  /** Stage two, inside a commit. */
-  const place = (judged: Judged, writes: LedgerWrites): Verdict => {
+  /** Stage two, inside a commit; `before` is the number of the device's readings until then. */
+  const place = (judged: Judged, writes: LedgerWrites): { verdict: Verdict; before: number } => {
     const { project, device } = judged.envelope
     const state = writes.state(project.toString(), device)
-    return judged.kind === 'reading' ? placeReading(judged, state, writes) : placeWindow(judged, state, writes)
+    const before = state.nextSequence
+    return { verdict: judged.kind === 'reading' ? placeReading(judged, state, writes) : placeWindow(judged, state, writes), before }
+  }
+
+  const tell = (judged: Judged, before: number): void => {
+    const { envelope, terms } = judged
+    const { device, channel, project } = envelope
+    const { sequence, time, laneValue } =
+      judged.kind === 'reading'
+        ? { ...judged.envelope, laneValue: judged.laneValue }
+        : { ...judged.readings.at(-1)!, sequence: judged.envelope.firstSequence + judged.readings.length - 1 }
+    const last = { sequence: String(sequence), time: String(time), channel, value: valueText(laneValue, terms) }
+    // A window may bring nothing but what came singly.
+    if (sequence >= before) events?.readings({ device, count: sequence + 1 - before, last })
+    if (judged.kind === 'reading') return
+    const { index, firstSequence } = judged.envelope
+    const { root, readings } = judged
+    const window = { root: rootToHex(root), project: project.toString(), device, index, channel, firstSequence: String(firstSequence) }
+    events?.window({ ...window, count: readings.length, receivedAt: now() })
   }
 
   const placeReading = ({ envelope, laneValue, digest, terms }: JudgedReading, state: DeviceState, writes: LedgerWrites): Verdict => {
@@ -300,6 +323,7 @@ export function createIntake({ view, ledger, signatures, limits, backlog, metric
   ): Promise<Ack> => {
     const ack: Ack = { status: 'refused', subject, reason: code, detail, expected: expected ?? null }
     metrics.messages.inc({ status: 'refused', reason: code })
+    events?.refusal(ack)
     if (code === 'OVERLOADED' || code === 'RATE_LIMITED') {
       unkept.set(code, (unkept.get(code) ?? 0) + 1)
       return { ...ack, retryAfterMs }
@@ -356,10 +380,13 @@ export function createIntake({ view, ledger, signatures, limits, backlog, metric
   const commit = async (judged: Judged | Refused, project: string, subject: MessageSubject): Promise<Ack> => {
     if ('refused' in judged) return refuse(judged.refused, judged.detail, subject, project, judged)
     const needs = needsOf(judged)
+    let before = 0
     const attempt = (last: boolean): Promise<Ack | undefined> =>
       ledger.commit((writes) => {
         countUnkept(writes)
-        const verdict = place(judged, writes)
+        const placed = place(judged, writes)
+        const { verdict } = placed
+        before = placed.before
         if (typeof verdict === 'string') return { status: verdict, subject, reason: null, detail: null, expected: null } satisfies Ack
         const { refused: reason, detail, expected } = verdict
         if (!last && isGap(reason)) return undefined
@@ -374,7 +401,9 @@ export function createIntake({ view, ledger, signatures, limits, backlog, metric
       if (ack === undefined) await new Promise((resolve) => setTimeout(resolve, GAP_MS))
     }
     metrics.messages.inc({ status: ack.status, reason: ack.reason ?? '' })
+    if (ack.status === 'refused') events?.refusal(ack)
     if (ack.status === 'accepted') {
+      tell(judged, before)
       metrics.accepted.inc({ kind: judged.kind })
       if (judged.kind === 'window') {
         const { device, index, firstSequence } = judged.envelope

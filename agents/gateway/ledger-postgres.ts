@@ -26,6 +26,7 @@ import {
   windowItem,
   type WindowRecord,
 } from './ledger.ts'
+import { ledgerReads } from './reads.ts'
 
 export const sharedMigrations: readonly Migration[] = [
   {
@@ -89,6 +90,7 @@ export const sharedMigrations: readonly Migration[] = [
     down: `drop table identity; drop table ack_key; drop table pulled; drop table documents; drop table refusal_counts; drop table refusals;
    drop table windows; drop table readings; drop table devices`,
   },
+  { up: 'create index windows_by_time on windows (device_id, first_time)', down: 'drop index windows_by_time' },
 ]
 
 /** What a restored store is called: cursors of the one that was copied may be ahead of it. */
@@ -179,6 +181,7 @@ function sharedLedger(db: Postgres, storeId: string, refusalsKept: number, docum
   return {
     storeId,
     shared: true,
+    reads: ledgerReads((sql, values) => db.query<Row>(sql, [...values]), windowItem),
     commit<T>(work: (writes: LedgerWrites) => T, needs?: LedgerNeeds): Promise<T> {
       if (queue.length >= WAITING_MAX) return Promise.reject(overloaded('The store', WAITING_MAX))
       return new Promise<T>((resolve, reject) => {

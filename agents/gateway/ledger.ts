@@ -20,6 +20,7 @@ import type { Ack } from '../protocol/ack.ts'
 import { positionOf, type RefusalCode } from '../protocol/envelope.ts'
 import type { Address, Hex } from '../protocol/ids.ts'
 import { lanesToHex, SEQUENCE_LIMIT } from '../protocol/window.ts'
+import { ledgerReads, type LedgerReads } from './reads.ts'
 
 export const migrations: readonly Migration[] = [
   {
@@ -98,6 +99,11 @@ export const migrations: readonly Migration[] = [
     up: `create table pulled (project text primary key, cursor integer not null) strict, without rowid;
    create table ack_key (pkcs8 blob not null) strict`,
     down: 'drop table ack_key; drop table pulled',
+  },
+  {
+    // Readings are looked up by time, too.
+    up: 'create index windows_by_time on windows (device_id, first_time)',
+    down: 'drop index windows_by_time',
   },
 ]
 
@@ -186,6 +192,8 @@ export interface Ledger {
   readonly storeId: string
   /** Other gateways write to it, too: the message before one may be on its way through another. */
   readonly shared: boolean
+  /** What people look at. */
+  readonly reads: LedgerReads
   /** Runs `work` within the next commit; resolves with its result once that is on disk. `needs` says what it may ask of a device. */
   commit<T>(work: (writes: LedgerWrites) => T, needs?: LedgerNeeds): Promise<T>
   /** Writes waiting for a commit. */
@@ -273,6 +281,12 @@ export function openLedger({ dataFolder, genesisHash, deployment, refusalsKept, 
     `insert into pulled (project, cursor) select ?1, min(?2, max(cursor)) from windows where project = ?1 having max(cursor) is not null
      on conflict (project) do update set cursor = max(cursor, excluded.cursor)`,
   )
+  const looks = new Map<string, StatementSync>()
+  const look = (sql: string): StatementSync => {
+    const known = looks.get(sql) ?? db.prepare(sql.replaceAll(/\$(\d)/g, '?$1'))
+    looks.set(sql, known)
+    return known
+  }
   const documentOf = db.prepare('select body from documents where hash = ?')
   // Counted once: rows carry their documents, so each count reads through all of them.
   let documents = Number(db.prepare('select count(*) count from documents').get()?.['count'])
@@ -284,6 +298,7 @@ export function openLedger({ dataFolder, genesisHash, deployment, refusalsKept, 
       return batcher.waiting
     },
     shared: false,
+    reads: ledgerReads((sql, values) => look(sql).all(...values), windowItem),
     storeId: String(db.prepare('select store_id from identity').get()?.['store_id']),
     windows: (project, after, limit) => windowsAfter.all(project, after, limit).map(windowItem),
     windowsByRoot: (root) => windowsOfRoot.all(root).map(windowItem),

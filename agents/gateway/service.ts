@@ -2,6 +2,7 @@
 /** The door for devices: MQTT and HTTP in, verified and ordered messages into the data availability store. */
 import { addressOf, connectDeployment, readDeployment } from '../kit/deployment.ts'
 import { chainFaults } from '../kit/errors.ts'
+import { createEventHub } from '../kit/events.ts'
 import { startHttp } from '../kit/http.ts'
 import { createStack, patiently, startLoop } from '../kit/lifecycle.ts'
 import { createLog } from '../kit/log.ts'
@@ -16,6 +17,7 @@ import { createBacklog } from './backlog.ts'
 import { type BrokerDoor, openBroker } from './broker.ts'
 import { type ChainView, createChainView } from './chain-view.ts'
 import { gatewayConfig, type GatewayConfig } from './config.ts'
+import { createGatewayEvents } from './events.ts'
 import { gatewayRoutes } from './http.ts'
 import { createIntake } from './intake.ts'
 import { migrations, openLedger, storeFile } from './ledger.ts'
@@ -138,7 +140,9 @@ export async function startGateway(
     const domain = { chainId, ...contracts }
     const limits = createRateLimits(config.limits)
     const backlog = createBacklog(ledger, config)
-    const intake = createIntake({ view, ledger, signatures, limits, backlog, metrics, log }, { ...domain, maxWaiting })
+    const hub = createEventHub({ metrics: registry, subject: genesisHash })
+    const events = createGatewayEvents(hub)
+    const intake = createIntake({ view, ledger, signatures, limits, backlog, metrics, events, log }, { ...domain, maxWaiting })
     metrics.waiting(() => intake.waiting)
     const share = shareOf(maxWaiting)
     const signer = config.broker === undefined ? undefined : await openAckSigner(ledger)
@@ -151,11 +155,12 @@ export async function startGateway(
       ready: () => chain.ready() ?? mqtt?.ready() ?? null,
       bodyLimitBytes: 4 << 20,
       routes: gatewayRoutes(
-        { intake, ledger, view, backlog, metrics },
+        { intake, ledger, view, backlog, metrics, hub },
         { ...domain, ackKeys: signer === undefined ? [] : [signer.key], documentsKept, share, publicUrl: () => base.replace(/\/$/, '') },
       ),
     })
     stack.add('http', () => http.close())
+    stack.add('events', () => (events.close(), hub.close()))
     base ||= http.url
     const { broker } = config
     const door =

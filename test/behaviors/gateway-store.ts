@@ -5,7 +5,10 @@ import { type Ack, ackFromJson } from '../../agents/protocol/ack.ts'
 import { encodeEnvelope, type Envelope, envelopeToJson } from '../../agents/protocol/envelope.ts'
 import type { Accounting, RefusalItem, WindowItem } from '../../agents/gateway/ledger.ts'
 import type { RunningGateway } from '../../agents/gateway/service.ts'
-import { deviceOf, FakeChain, readingAt, windowAt } from '../unit/gateway/support.ts'
+import type { DeviceRow, History, Page, StoredWindow } from '../../agents/portal/api.ts'
+import { deviceOf, FakeChain, origin, readingAt, valueAt, windowAt } from '../unit/gateway/support.ts'
+
+const shortest = (sequence: number): string => String(Number(valueAt(sequence)))
 
 /** @param open  a gateway over the store of this name: the same name is the same store */
 export function behavesAsGatewayStore(
@@ -91,6 +94,58 @@ export function behavesAsGatewayStore(
     expect(await accounting()).to.deep.equal(before)
     expect(await send(readingAt(device, 1))).to.equal('duplicate')
     expect((await get<{ items: WindowItem[] }>(`/v1/projects/7/windows?after=${page.next}`)).items).to.deep.equal([])
+  })
+
+  it('lists devices and windows, and gives readings over time wherever they are kept', async () => {
+    for (const index of [0, 1]) expect(await send(windowAt(device, index, 64 * index, 64))).to.equal('accepted')
+    for (const sequence of [128, 129, 130]) expect(await send(readingAt(device, sequence))).to.equal('accepted')
+    expect(await send(windowAt(other, 0, 0, 5))).to.equal('accepted')
+    const [a, b] = [device, other].map((one): string => one.publicKeys.device).sort()
+    const first = await get<Page<DeviceRow>>('/v1/projects/7/devices?limit=1')
+    expect([first.items.map((item) => item.device), first.next]).to.deep.equal([[a], a])
+    const { items, next } = await get<Page<DeviceRow>>(`/v1/projects/7/devices?limit=9&after=0x${'0'.repeat(40)}`)
+    expect([items.map((item) => item.device), next]).to.deep.equal([[a, b], null])
+    const rowOf = (one: typeof device) => items.find((item) => item.device === one.publicKeys.device)
+    const last = (sequence: number) => ({
+      sequence: String(sequence),
+      time: String(origin + 5 * sequence),
+      channel: 'humidity',
+      value: shortest(sequence),
+    })
+    expect(rowOf(device)).to.deep.include({ readings: 131, windows: 2, last: last(130) })
+    expect(rowOf(other)).to.deep.include({ readings: 5, windows: 1, last: last(4) })
+
+    const path = `/v1/projects/7/devices/${device.publicKeys.device}`
+    const history = await get<History>(`${path}/readings?points=2000`)
+    const all = Array.from({ length: 131 }, (_, i) => ({ time: origin + 5 * i, value: Number(valueAt(i)) }))
+    expect(history.channel).to.equal('humidity')
+    expect(history.points.map(({ time, mean }) => ({ time, value: mean }))).to.deep.equal(all)
+    const part = await get<History>(`${path}/readings?from=${origin + 5 * 60}&to=${origin + 5 * 128}`)
+    expect(part.points.map(({ time }) => time)).to.deep.equal(all.slice(60, 129).map(({ time }) => time))
+    const few = (await get<History>(`${path}/readings?points=10`)).points
+    expect(few.length).to.be.within(5, 10)
+    const values = all.map(({ value }) => value)
+    expect(Math.max(...few.map(({ max }) => max))).to.equal(Math.max(...values))
+    expect(Math.min(...few.map(({ min }) => min))).to.equal(Math.min(...values))
+    for (const [i, { time, mean, min, max }] of few.entries()) {
+      const until = few[i + 1]?.time ?? Infinity
+      const own = all.filter((one) => one.time >= time && one.time < until).map(({ value }) => value)
+      expect([min, max]).to.deep.equal([Math.min(...own), Math.max(...own)])
+      expect(mean).to.be.closeTo(own.reduce((sum, value) => sum + value, 0) / own.length, 1e-9)
+    }
+    expect((await get<History>(`${path}/readings?channel=other`)).points).to.deep.equal([])
+    expect((await fetch(`${gateway.url}${path}/readings?points=2001`)).status).to.equal(400)
+
+    const windows = await get<Page<StoredWindow>>(`${path}/windows?limit=1`)
+    expect(windows.items[0]).to.deep.include({
+      index: 1,
+      firstSequence: '64',
+      count: 64,
+      firstTime: String(origin + 320),
+      lastTime: String(origin + 635),
+    })
+    expect((await get<Page<StoredWindow>>(`${path}/windows?after=${windows.next}`)).items.map(({ index }) => index)).to.deep.equal([0])
+    expect((await get<{ items: [] }>(`/v1/projects/7/devices/0x${'9'.repeat(40)}/windows`)).items).to.deep.equal([])
   })
 
   it('bounds the list of refusals and the documents, never the counts', async () => {
