@@ -106,6 +106,7 @@ const stages: Stage[] = [
   { name: 'faults', needs: ['set-up'], run: () => mocha('faults', ['test/faults'], 300_000) },
   { name: 'typecheck', needs: ['set-up'], run: () => check(TOOLS.tsc, ['-p', '.']) },
   { name: 'typecheck of the page', needs: ['set-up'], run: () => check(TOOLS.tsc, ['-p', 'agents/portal/web']) },
+  { name: 'typecheck of its tests', needs: ['set-up'], run: () => check(TOOLS.tsc, ['-p', 'test/browser']) },
   { name: 'layers', run: () => check(at('scripts', 'layers.ts')) },
   { name: 'generated', needs: ['set-up'], run: () => check(at('scripts', 'generate.ts'), ['--check']) },
   { name: 'selectors', needs: ['set-up'], run: () => check(at('scripts', 'selectors.ts'), ['--check']) },
@@ -123,6 +124,7 @@ const stages: Stage[] = [
   { name: 'integration', needs: ['set-up', 'generated'], run: () => mocha('integration', ['test/integration'], 120_000, 2) },
   { name: 'docs', needs: ['set-up'], run: () => mocha('docs', ['test/docs'], 420_000) },
   ...(deep ? [{ name: 'fault mutants', needs: ['set-up'], alone: true, run: () => check(at('scripts', 'mutate-faults.ts')) }] : []),
+  { name: 'browser', needs: ['set-up'], alone: true, run: () => mocha('browser', ['test/browser'], 180_000) },
   { name: 'end to end', needs: ['set-up'], alone: true, run: () => mocha('end to end', ['test/e2e'], 300_000, 2) },
 ]
 

@@ -54,7 +54,7 @@ export function App(): ReactNode {
         Skip to the content
       </a>
       <div className="shell">
-        <div className="rail">
+        <aside className="rail" aria-label="Trellis">
           <Brand />
           <nav className="nav" aria-label="Pages">
             {places.map(({ to, label, icon }) => (
@@ -67,7 +67,7 @@ export function App(): ReactNode {
           <div className="rail-foot">
             <p className="card-note">Shows what chain and services say. Writes only through your own wallet.</p>
           </div>
-        </div>
+        </aside>
         <div>
           <header className="topbar">
             <Brand />

@@ -67,7 +67,7 @@ export const isWithin = (name: string, suffix: string): boolean => name === suff
 /** @throws TrellisError CERTIFICATE_MALFORMED naming what is not of the form */
 export function parseCertificate(der: Uint8Array): ParsedCertificate {
   try {
-    return parse(new X509Certificate(der), der)
+    return parse(new X509Certificate(Uint8Array.from(der)), der)
   } catch (error) {
     // The library reads extensions and keys when they are asked for, and throws errors of its own.
     throw error instanceof TrellisError ? error : malformed('it is no X.509 certificate', error)

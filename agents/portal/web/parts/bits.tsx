@@ -54,7 +54,7 @@ export function Address({
 export function Ago({ at }: { at: number }): ReactNode {
   const now = useNow()
   return (
-    <time dateTime={new Date(at).toISOString()} title={exact(at)} className="nowrap">
+    <time dateTime={new Date(at).toISOString()} title={exact(at)} className="ago">
       {ago(at, now)}
     </time>
   )

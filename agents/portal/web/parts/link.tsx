@@ -8,6 +8,8 @@ import { Ago } from './bits.tsx'
 import { Icon } from './icons.tsx'
 
 const RESET_SHOWN_MS = 20_000
+/** Services whose figures are on the page. */
+const SHOWN: ReadonlySet<string> = new Set(['gateway', 'coordinator', 'chain'])
 
 export function ChainChip(): ReactNode {
   const { data: network } = useNetwork()
@@ -39,7 +41,7 @@ export function Banners(): ReactNode {
     const timer = setTimeout(() => setReset(false), RESET_SHOWN_MS)
     return () => clearTimeout(timer)
   }, [resetAt])
-  const stale = link === 'lost' ? [] : Object.entries(totals?.stale ?? {}).filter(([, why]) => why !== undefined)
+  const stale = link === 'lost' ? [] : Object.entries(totals?.stale ?? {}).filter(([service]) => SHOWN.has(service))
   return (
     <div className="banners" role="status" aria-live="polite">
       {link === 'lost' ? (

@@ -111,7 +111,7 @@ export function DeviceWallet({ identity }: { identity: Identity | null | undefin
           )}
         </>
       )}
-      <dialog ref={dialog} aria-labelledby="move-title">
+      <dialog ref={dialog} aria-labelledby="move-title" onClose={() => setAsset(null)}>
         {asset === null || identity === null || identity === undefined ? null : (
           <MoveForm
             key={keyOf(asset)}
