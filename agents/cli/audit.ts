@@ -10,7 +10,7 @@ import { type Books, check, refusalsOf } from './local/books.ts'
 import { type BooksSource, readBooks } from './local/books-chain.ts'
 import { isRunning } from './local/process.ts'
 import { fromWhereCalled, type LocalState, stateAt } from './local/state.ts'
-import { printer } from './print.ts'
+import { jsonLine, printer } from './print.ts'
 
 export const chainPolicy = { confirmations: 0, pollMs: 150, reorgDepth: 1 }
 
@@ -119,7 +119,7 @@ function printJson(books: Books): number {
   const text = (amounts: Record<string, bigint>): Record<string, string> =>
     Object.fromEntries(Object.entries(amounts).map(([name, amount]) => [name, amount.toString()]))
   console.log(
-    JSON.stringify({
+    jsonLine({
       ...result,
       refusedBefore: books.accounting.refused,
       stores: books.stores,

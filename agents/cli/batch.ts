@@ -14,7 +14,6 @@ import { openNetwork } from './chain/network.ts'
 import {
   type Candidate,
   checkQuota,
-  consentDeadline,
   consentTo,
   readCandidate,
   batchSteps,
@@ -78,28 +77,28 @@ export async function registerBatch(state: string | undefined, csv: string, opti
   checkQuota(project, fresh.length)
   const named = fresh.flatMap(({ token }) => (token === undefined ? [] : [token]))
   const plan = await planTokens(purse, project, fresh.length - named.length, named)
-  const deadline = await consentDeadline(network)
   const done = new Map<string, Hex>()
   let next = 0
   const signed = fresh.map((item) => {
     const place = item.token === undefined ? next++ : -1
-    const sign = () =>
+    const sign = (deadline: bigint) =>
       consentTo(network, item.candidate, {
         ...{ deviceContract: plan.deviceContract, tokenId: item.token ?? plan.tokens[place]!, user: account.address },
         ...{ document: item.document!, deadline },
       })
-    return { device: item.candidate.device, offered: item.candidate.offer !== undefined, sign }
+    return { device: item.candidate.device, offered: item.candidate.offer !== undefined, mint: plan.mints[place], sign }
   })
   const take = (receipt: TransactionReceipt): void => {
     for (const device of walletsMade(receipt).keys()) done.set(device, receipt.transactionHash)
   }
-  // One deadline stands over a batch; devices that offered themselves have theirs.
-  const alone = signed.filter(({ offered }) => offered).map(({ device, sign }) => registerStep(purse, project, device, sign, take))
+  // One deadline stands over a part of a batch; devices that offered themselves have theirs.
+  const alone = signed
+    .filter(({ offered }) => offered)
+    .map(({ device, sign }) => registerStep(purse, project, device, () => sign(0n), take))
   const steps = [
     ...batchSteps(
       purse,
       project,
-      deadline,
       signed.filter(({ offered }) => !offered),
       take,
     ),

@@ -49,17 +49,21 @@ export async function registerDevice(state: string | undefined, options: Registe
   const named = options.tokenId === undefined ? [] : [BigInt(options.tokenId)]
   const plan = await planTokens(purse, project, 1 - named.length, named)
   const document = offer ?? (await placeDocument(network, device, keys, options))
-  const deadline = await consentDeadline(network)
-  const register = registerStep(purse, project, device, () =>
+  const register = registerStep(purse, project, device, async () =>
     consentTo(network, candidate, {
       deviceContract: plan.deviceContract,
       tokenId: named[0] ?? plan.tokens[0]!,
       user: account.address,
       document: { text: '', ...document },
-      deadline,
+      deadline: await consentDeadline(network),
     }),
   )
-  const spent = await carryOut(purse, `Registration of ${didOf(device)}`, [...plan.steps, register], options)
+  const spent = await carryOut(
+    purse,
+    `Registration of ${didOf(device)}`,
+    [...plan.steps, ...plan.mints.filter((step) => step !== undefined), register],
+    options,
+  )
   const registered = await standingOf(network, device, project.id, account.address)
   tell(options.json, { ...registered, result: 'registered', ...spentJson(spent) })
 }

@@ -22,7 +22,7 @@ import {
 import { type NetworkOptions, openNetwork, type OpenNetwork } from './chain/network.ts'
 import { tell } from './chain/spend.ts'
 import { fromWhereCalled } from './local/state.ts'
-import { printer } from './print.ts'
+import { jsonLine, printer } from './print.ts'
 
 export interface DocumentOptions {
   /** Document of the caller's own, instead of the one made of the keys. */
@@ -114,7 +114,7 @@ export async function resolve(state: string | undefined, did: string, options: N
   const result = await resolveDid({ chains, fetch: documentFetch(network, options) }, did)
   const { didDocument, didResolutionMetadata: resolution, didDocumentMetadata: metadata } = result
   if (resolution.error !== undefined) process.exitCode = 1
-  if (options.json) return void process.stdout.write(`${JSON.stringify(result)}\n`)
+  if (options.json) return void process.stdout.write(`${jsonLine(result)}\n`)
   const print = printer(false)
   print.table(
     Object.entries({ ...resolution, ...metadata }).map(([name, value]) => [
@@ -122,7 +122,7 @@ export async function resolve(state: string | undefined, did: string, options: N
       typeof value === 'string' ? value : JSON.stringify(value),
     ]),
   )
-  if (didDocument !== null) print.line(JSON.stringify(didDocument, undefined, 2))
+  if (didDocument !== null) for (const line of JSON.stringify(didDocument, undefined, 2).split('\n')) print.line(line)
 }
 
 /**

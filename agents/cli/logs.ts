@@ -5,6 +5,7 @@ import { basename } from 'node:path'
 import { TrellisError } from '../protocol/errors.ts'
 import { tail } from './local/supervisor.ts'
 import { stateAt } from './local/state.ts'
+import { plainText } from './print.ts'
 
 export interface LogPart {
   name: string
@@ -59,7 +60,10 @@ export async function logs(
   }
   const chosen = service === undefined ? known : [service]
   const write = (parts: readonly LogPart[]): void => {
-    for (const { name, line } of byTime(parts)) process.stdout.write(chosen.length === 1 ? `${line}\n` : `${name.padEnd(12)} ${line}\n`)
+    for (const { name, line } of byTime(parts)) {
+      const shown = plainText(line.replaceAll('\t', '    '))
+      process.stdout.write(chosen.length === 1 ? `${shown}\n` : `${name.padEnd(12)} ${shown}\n`)
+    }
   }
   write(chosen.map((name) => ({ name, text: tail(state.logFile(name), options.lines) })))
   if (!options.follow) return

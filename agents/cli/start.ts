@@ -16,7 +16,8 @@ export async function start(stateOption: string | undefined, given: Record<strin
   if (running !== undefined) {
     print.line(`Trellis runs already (process ${running.supervisor.pid}, since ${running.startedAt}).`)
     await printStatus(state, print)
-    print.line('\nnpm run trellis -- logs --follow | audit | stop')
+    print.line()
+    print.line('npm run trellis -- logs --follow | audit | stop')
     return
   }
 
@@ -25,7 +26,10 @@ export async function start(stateOption: string | undefined, given: Record<strin
   const onSignal = (): void => {
     // Ctrl-C arrives twice: from the terminal, and passed on by npm. Only a later one means "at once".
     if (askedAt > 0 && Date.now() - askedAt > 1500) process.exit(130)
-    if (askedAt === 0) print.line('\nstopping; Ctrl-C again to leave at once')
+    if (askedAt === 0) {
+      print.line()
+      print.line('stopping; Ctrl-C again to leave at once')
+    }
     askedAt ||= Date.now()
     stopped.abort()
   }
@@ -76,7 +80,8 @@ export async function start(stateOption: string | undefined, given: Record<strin
     printSummary(print, summary, job.source)
     // Last: what it needs to start would slow down the proofs.
     if (await job.startIndexer()) print.step(`indexer on http://127.0.0.1:${job.record.ports.indexer} reads the history`)
-    print.line('\nEverything is settled and stays up. In another terminal:')
+    print.line()
+    print.line('Everything is settled and stays up. In another terminal:')
     print.line('  npm run trellis -- status | logs gateway --follow | audit | stop')
     if (job.record.ports.gateway === DEFAULT_PORTS.gateway) print.line(`  curl ${job.gatewayUrl}/v1/accounting?project=${job.project}`)
     print.line('Ctrl-C stops it.')

@@ -8,7 +8,7 @@ import type { Hex } from '../protocol/ids.ts'
 import { RETRY_MAX, retryAnswerSchema } from '../protocol/lease.ts'
 import { signedPost, urlOf } from './local/coordinator-call.ts'
 import { fromWhereCalled, stateAt } from './local/state.ts'
-import { printer } from './print.ts'
+import { jsonLine, printer } from './print.ts'
 import { join } from 'node:path'
 
 export interface TasksOptions {
@@ -43,7 +43,7 @@ export async function listTasks(stateOption: string | undefined, options: TasksO
   const { url } = placeOf(stateOption, options)
   const print = printer(options.json)
   const tasks = await readTasks(url, options.state)
-  if (options.json) process.stdout.write(`${JSON.stringify(tasks)}\n`)
+  if (options.json) process.stdout.write(`${jsonLine(tasks)}\n`)
   else if (tasks.length === 0) print.line(options.state === undefined ? 'There are no tasks.' : `There are no ${options.state} tasks.`)
   else
     print.table([
@@ -81,7 +81,7 @@ export async function retryTasks(
   for (let from = 0; from < chosen.length; from += RETRY_MAX)
     outcomes.push(...(await askForRetry(place, chosen.slice(from, from + RETRY_MAX))))
   const refused = outcomes.filter((outcome) => outcome.refused !== null)
-  if (options.json) process.stdout.write(`${JSON.stringify(outcomes)}\n`)
+  if (options.json) process.stdout.write(`${jsonLine(outcomes)}\n`)
   else {
     const print = printer(false)
     for (const { id, refused: why } of outcomes) print.line(`${why === null ? 'tried again' : why.padEnd(11)}  ${id}`)

@@ -7,15 +7,17 @@ import type { ProjectFacts } from '../project.ts'
 import type { OpenNetwork } from './network.ts'
 import { callOf, type Purse, type Step } from './spend.ts'
 
-/** Newest tokens among which free ones are looked for: a run that was killed left its own there. */
-const LOOK_BACK = 256n
+/** Tokens asked for at once. */
+const PAGE = 64
 
 export interface TokenPlan {
   deviceContract: Address
   /** Free tokens of the paying key, then those that will be minted; `null` until its step is done. */
   tokens: (bigint | null)[]
-  /** What comes before any registration: allowance, minting, approval. */
+  /** What comes before any registration: allowance, approval. */
   steps: Step[]
+  /** The step that mints token `place`; none where there is a free one. */
+  mints: (Step | undefined)[]
 }
 
 /**
@@ -46,9 +48,10 @@ export async function planTokens(purse: Purse, project: ProjectFacts, wanted: nu
   const tokens: (bigint | null)[] = wanted === 0 ? [] : await freeTokens(network, deviceContract, me, wanted, new Set(named))
   const missing = wanted - tokens.length
   const steps = missing === 0 ? [] : await mintSteps(network, deviceContract, me, missing)
+  const mints: (Step | undefined)[] = tokens.map(() => undefined)
   for (let i = 0; i < missing; i++) {
     const place = tokens.push(null) - 1
-    steps.push({
+    mints.push({
       what: `mint device NFT ${i + 1} of ${missing}`,
       gas: 80_000n,
       call: () => callOf({ ...nft, functionName: 'mint', args: [me] }),
@@ -56,7 +59,7 @@ export async function planTokens(purse: Purse, project: ProjectFacts, wanted: nu
     })
   }
   steps.push(...(await approvalSteps(network, deviceContract, me, wanted + named.length, named)))
-  return { deviceContract, tokens, steps }
+  return { deviceContract, tokens, steps, mints }
 }
 
 /** One token is approved alone; for several the registry is, which takes none without its owner's consent. */
@@ -112,7 +115,7 @@ async function mintSteps({ client }: OpenNetwork, deviceContract: Address, me: A
   ]
 }
 
-/** Tokens of `me` that no live device was registered with, the newest looked at first. */
+/** Tokens of `me` that no live device was registered with, the newest looked at first: as far back as he has any. */
 async function freeTokens(
   network: OpenNetwork,
   deviceContract: Address,
@@ -120,28 +123,39 @@ async function freeTokens(
   wanted: number,
   except: ReadonlySet<bigint>,
 ): Promise<bigint[]> {
-  const total = await network.client.readContract({ address: deviceContract, abi: deviceNFTAbi, functionName: 'total' }).catch(() => 0n)
+  const nft = { address: deviceContract, abi: deviceNFTAbi } as const
+  const [total, balance] = await Promise.all([
+    network.client.readContract({ ...nft, functionName: 'total' }).catch(() => 0n),
+    network.client.readContract({ ...nft, functionName: 'balanceOf', args: [me] }),
+  ])
   const found: bigint[] = []
-  const last = total > LOOK_BACK ? total - LOOK_BACK : 0n
-  for (let token = total; token > last && found.length < wanted; token -= 16n) {
-    const page = Array.from({ length: 16 }, (_, i) => token - BigInt(i)).filter((id) => id > last && !except.has(id))
-    const free = await Promise.all(page.map((id) => isFree(network, deviceContract, id, me)))
-    found.push(...page.filter((_, i) => free[i]))
+  let left = balance
+  for (let token = total; token > 0n && left > 0n && found.length < wanted; token -= BigInt(PAGE)) {
+    const page = Array.from({ length: PAGE }, (_, i) => token - BigInt(i)).filter((id) => id > 0n)
+    const own = await Promise.all(page.map((id) => isOf(network, deviceContract, id, me)))
+    const mine = page.filter((_, i) => own[i])
+    left -= BigInt(mine.length)
+    const taken = await Promise.all(mine.map((id) => isTaken(network, deviceContract, id)))
+    found.push(...mine.filter((id, i) => !taken[i] && !except.has(id)))
   }
   return found.slice(0, wanted).sort((a, b) => Number(a - b))
 }
 
-async function isFree({ client, at }: OpenNetwork, deviceContract: Address, token: bigint, me: Address): Promise<boolean> {
-  const [owner, taken] = await Promise.all([
-    client.readContract({ address: deviceContract, abi: deviceNFTAbi, functionName: 'ownerOf', args: [token] }).catch(() => undefined),
-    client.readContract({
-      address: at('IoIDRegistry'),
-      abi: ioIDRegistryAbi,
-      functionName: 'registeredNFT',
-      args: [deviceContract, token],
-    }),
-  ])
-  return owner?.toLowerCase() === me.toLowerCase() && !taken
+async function isFree(network: OpenNetwork, deviceContract: Address, token: bigint, me: Address): Promise<boolean> {
+  return (await isOf(network, deviceContract, token, me)) && !(await isTaken(network, deviceContract, token))
+}
+
+async function isOf({ client }: OpenNetwork, deviceContract: Address, token: bigint, me: Address): Promise<boolean> {
+  const nft = { address: deviceContract, abi: deviceNFTAbi } as const
+  const owner = await client.readContract({ ...nft, functionName: 'ownerOf', args: [token] }).catch(() => undefined)
+  return owner?.toLowerCase() === me.toLowerCase()
+}
+
+function isTaken({ client, at }: OpenNetwork, deviceContract: Address, token: bigint): Promise<boolean> {
+  return client.readContract({
+    ...{ address: at('IoIDRegistry'), abi: ioIDRegistryAbi, functionName: 'registeredNFT' },
+    args: [deviceContract, token],
+  })
 }
 
 /** Token of ERC-721's Transfer event. */

@@ -182,26 +182,39 @@ const BATCH_SIZE = 32
 /** Gas of each registration of a batch, for the question. */
 const BATCH_GAS = 400_000n
 
-/** Registrations of many devices, all or none in each transaction. */
+/** A device of a batch. */
+export interface BatchEntry {
+  device: DeviceId
+  /** Makes its device NFT, where that is not there yet. */
+  mint: Step | undefined
+  sign: (deadline: bigint) => Promise<SignedRegistration>
+}
+
+/**
+ * Registrations of many devices, all or none in each transaction. A part is minted, then signed and registered: what a run that ends
+ * leaves behind is one part at most, and no signature waits for what the minting of a large file takes.
+ */
 export function batchSteps(
   purse: Purse,
   project: ProjectFacts,
-  deadline: bigint,
-  devices: readonly { device: DeviceId; sign: () => Promise<SignedRegistration> }[],
+  devices: readonly BatchEntry[],
   done: (receipt: TransactionReceipt) => void,
 ): Step[] {
   const steps: Step[] = []
   for (let from = 0; from < devices.length; from += BATCH_SIZE) {
     const part = devices.slice(from, from + BATCH_SIZE)
+    for (const { mint } of part) if (mint !== undefined) steps.push(mint)
     if (part.length === 1) {
-      steps.push(registerStep(purse, project, part[0]!.device, part[0]!.sign, done))
+      const [{ device, sign }] = part as [BatchEntry]
+      steps.push(registerStep(purse, project, device, async () => sign(await consentDeadline(purse.network)), done))
       continue
     }
     const value = project.type === 'virtual' ? project.price * BigInt(part.length) : 0n
     steps.push({
       ...{ what: `register ${part.length} devices in project ${project.id}`, gas: BATCH_GAS * BigInt(part.length), value, done },
       call: async () => {
-        const signed = await Promise.all(part.map(({ sign }) => sign()))
+        const deadline = await consentDeadline(purse.network)
+        const signed = await Promise.all(part.map(({ sign }) => sign(deadline)))
         const registrations = signed.map(({ registration }) => registration)
         const signatures = signed.map(({ signature }) => signature)
         return callOf({

@@ -29,7 +29,7 @@ import {
   projectAbi,
   projectRegistryAbi,
 } from '../../protocol/generated/abi.ts'
-import { printer } from '../print.ts'
+import { jsonLine, printer } from '../print.ts'
 import { accountFor, type KeyOptions, type NetworkOptions, type OpenNetwork } from './network.ts'
 
 export interface SpendOptions extends NetworkOptions, KeyOptions {
@@ -171,8 +171,7 @@ export function spentJson({ transactions, gasUsed, fee, paid }: Spent): Record<s
 
 /** JSON with bigints as decimal strings, bare where one stands alone. */
 export function jsonOf(value: unknown): string {
-  if (typeof value === 'bigint') return value.toString()
-  return JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? inner.toString() : inner))
+  return typeof value === 'bigint' ? value.toString() : jsonLine(value)
 }
 
 /** One line of JSON on stdout, or rows for people. */
