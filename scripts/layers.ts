@@ -101,7 +101,9 @@ export function judgeTypescript(found: Import): string | undefined {
       if (room === 'portal' && target.startsWith('agents/portal/web/')) return `the portal's server serves the page, it imports none of it`
       if (targetRoom === room || !(targetRoom.length > 0)) return undefined
       if (room === 'cli') {
-        const ok = ['protocol', 'crypto', 'kit', 'lightclient'].includes(targetRoom) || target === `agents/${targetRoom}/service.ts`
+        const ok =
+          ['protocol', 'crypto', 'kit', 'lightclient'].includes(targetRoom) ||
+          new RegExp(`^agents/${targetRoom}/(server/)?service.ts$`).test(target)
         return ok ? undefined : `agents/cli may import only service.ts of another agent`
       }
       // The device process is a service like the others: its drivers may use the kit, its core may not.

@@ -10,6 +10,8 @@ import { eventMetrics } from '../agents/kit/events.ts'
 import { httpMetrics } from '../agents/kit/http.ts'
 import { createMetrics, type Alert, type Metrics } from '../agents/kit/metrics.ts'
 import { groundAlerts, rpcErrors, watchChain, watchDisk } from '../agents/kit/watch.ts'
+import { indexerMetrics } from '../agents/indexer/metrics.ts'
+import { portalMetrics } from '../agents/portal/server/metrics.ts'
 import { alerts as proverAlerts, proverMetrics } from '../agents/prover/metrics.ts'
 
 export interface ListedMetric {
@@ -50,6 +52,21 @@ const services: Readonly<Record<string, { make: (metrics: Metrics) => void; aler
       proverMetrics(metrics)
     },
     alerts: proverAlerts,
+  },
+  indexer: {
+    make: (metrics) => {
+      httpMetrics(metrics)
+      indexerMetrics(metrics)
+    },
+    alerts: [],
+  },
+  portal: {
+    make: (metrics) => {
+      httpMetrics(metrics)
+      portalMetrics(metrics)
+      eventMetrics(metrics)
+    },
+    alerts: [],
   },
 }
 

@@ -146,7 +146,7 @@ program
 program
   .command('run')
   .description('Runs one service in this process')
-  .argument('<service>', 'gateway, coordinator, prover, device or indexer')
+  .argument('<service>', 'gateway, coordinator, prover, device, portal or indexer')
   .option('--config <file>', 'JSON configuration; TRELLIS_<SERVICE>_<FIELD> and --set win over it')
   .option('--set <field=value...>', 'a field of the configuration')
   .option('--offer', 'device: print the offer of this device as one JSON line and exit', false)

@@ -10,6 +10,7 @@ const services = {
   coordinator: async () => (await import('../coordinator/service.ts')).service,
   prover: async () => (await import('../prover/service.ts')).service,
   device: async () => (await import('../sdk/service.ts')).service,
+  portal: async () => (await import('../portal/server/service.ts')).service,
   indexer: async () => (await import('../indexer/service.ts')).service,
 }
 

@@ -83,6 +83,7 @@ export async function start(stateOption: string | undefined, given: Record<strin
     print.line()
     print.line('Everything is settled and stays up. In another terminal:')
     print.line('  npm run trellis -- status | logs gateway --follow | audit | stop')
+    print.line(`The page: http://127.0.0.1:${job.record.ports.portal}`)
     if (job.record.ports.gateway === DEFAULT_PORTS.gateway) print.line(`  curl ${job.gatewayUrl}/v1/accounting?project=${job.project}`)
     print.line('Ctrl-C stops it.')
     await new Promise<void>((resolve) => ended.addEventListener('abort', () => resolve(), { once: true }))

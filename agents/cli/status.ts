@@ -18,6 +18,7 @@ const PORT_OF: Readonly<Record<string, keyof Ports>> = {
   coordinator: 'coordinator',
   'prover-1': 'prover1',
   'prover-2': 'prover2',
+  portal: 'portal',
   indexer: 'indexer',
 }
 

@@ -3,11 +3,14 @@
  * The main job over real processes: chain, gateway, coordinator, provers, devices. The coordinator and a prover are killed in mid-run; in the end
  * every accepted reading is settled once and paid, which `audit` shows by ids.
  */
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import type { Summary } from '../../agents/cli/local/summary.ts'
+import type { Network, Totals } from '../../agents/portal/api.ts'
 import { LocalRun, until } from './support/local-run.ts'
+
+const hasIndexer = existsSync(join(import.meta.dirname, '../../node_modules/ponder'))
 
 describe('the main job', function () {
   this.timeout(420_000)
@@ -51,7 +54,20 @@ describe('the main job', function () {
       'coordinator',
       'prover-1',
       'prover-2',
+      'portal',
+      ...(hasIndexer ? ['indexer'] : []),
     ])
+
+    // The page, and what it asks.
+    const page = `http://127.0.0.1:${run.record()!.ports.portal}`
+    expect(await (await fetch(page)).text()).to.include('<title>Trellis')
+    const network = (await (await fetch(`${page}/api/v1/network`)).json()) as Network
+    expect(network.contracts.find(({ name }) => name === 'TaskManager')?.roles.map(({ role }) => role)).to.include('administrator')
+    expect(network.services.filter(({ name, ready }) => name !== 'indexer' && !ready)).to.deep.equal([])
+    const totals = (await (await fetch(`${page}/api/v1/totals`)).json()) as Totals
+    expect(totals).to.include({ devices: 4, readings: 1280, windows: 20, proofs: 20, settled: 1280 })
+    const call = { method: 'POST', body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] }) }
+    expect(await (await fetch(`${page}/api/v1/rpc`, call)).json()).to.include({ result: '0x7a69' })
     expect(await run.trellis('stop').ended).to.equal(0)
     expect(await start.ended).to.equal(0)
     expect(run.record()?.children).to.deep.equal({})

@@ -201,6 +201,15 @@ export async function startJob(
       ])
     })
     print.step(`coordinator on ${coordinatorUrl}, two provers`)
+    const webFolder = join(repository, 'build', 'portal')
+    if (!isDemo && existsSync(webFolder)) {
+      const content = {
+        ...{ chain, http: { port: ports.portal }, projects: [project.toString()], webFolder, gatewayUrl, coordinatorUrl },
+        indexerUrl: `http://127.0.0.1:${ports.indexer}`,
+      }
+      await stage('portal', () => supervisor.start(service('portal', 'portal', content, ports.portal)))
+      print.step(`page on http://127.0.0.1:${ports.portal}`)
+    }
     await Promise.all(source.series.map((_, i) => supervisor.start(service(`device-${i + 1}`, 'device', deviceConfig(i, project)))))
     print.step(`${source.series.length} devices replay ${spanOf(source).readings} readings: ${source.title}`)
     const startIndexer = async (): Promise<boolean> => {

@@ -24,6 +24,7 @@ export type Ports = {
   prover1: number
   prover2: number
   indexer: number
+  portal: number
 }
 
 export const DEFAULT_PORTS: Ports = {
@@ -34,6 +35,7 @@ export const DEFAULT_PORTS: Ports = {
   prover1: 8085,
   prover2: 8086,
   indexer: 8087,
+  portal: 8080,
 }
 
 /** What `run.json` holds: enough for another process to show, stop or resume this run. */

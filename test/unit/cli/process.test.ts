@@ -79,7 +79,7 @@ describe('cli/local/supervisor', () => {
       command: 'test',
       startedAt: new Date().toISOString(),
       supervisor: refOf(process.pid),
-      ports: { chain: 1, mqtt: 2, gateway: 3, coordinator: 4, prover1: 5, prover2: 6, indexer: 7 },
+      ports: { chain: 1, mqtt: 2, gateway: 3, coordinator: 4, prover1: 5, prover2: 6, indexer: 7, portal: 8 },
       children: {},
     }
   })
