@@ -8,8 +8,8 @@ import { type Look, open } from './support/browser.ts'
 import { type Network, settledNetwork } from './support/network.ts'
 import { differenceTo } from './support/pictures.ts'
 
-/** Mean difference of light that a picture may have: live figures and anti-aliasing differ, a broken page differs by far more. */
-const TOLERANCE = 6
+/** Mean difference of light that a picture may have: two runs differ by 0.7 at most, two pages of one theme by 11. */
+const TOLERANCE = 4
 
 interface Axe {
   run: (context: Document) => Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }>
