@@ -3,7 +3,7 @@
  * `trellis device batch FILE.csv`: registers the devices of a file. Every row is checked before anything is sent, and all that is wrong is told at once.
  * What is done is read from the chain, so a run that was killed, or one with more rows, goes on with what is missing and does nothing twice.
  */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { parse } from 'csv-parse/sync'
 import type { Hex, TransactionReceipt } from 'viem'
@@ -69,10 +69,12 @@ interface Outcome {
 export async function registerBatch(state: string | undefined, csv: string, options: BatchOptions): Promise<void> {
   const file = fromWhereCalled(csv)
   const rows = readRows(file)
+  const out = options.out === undefined ? `${file.replace(/\.csv$/i, '')}.result.csv` : fromWhereCalled(options.out)
+  checkResult(out)
   const purse = await openPurse(await openNetwork(state, options), options)
   const { network, account } = purse
   const project = await readProject(network, projectId(options.project))
-  const ready = await prepare(purse, project, rows, dirname(file), options)
+  const ready = await prepare(purse, project, rows, file, options)
   const fresh = ready.filter(({ there }) => there === undefined)
   checkQuota(project, fresh.length)
   const named = fresh.flatMap(({ token }) => (token === undefined ? [] : [token]))
@@ -86,7 +88,13 @@ export async function registerBatch(state: string | undefined, csv: string, opti
         ...{ deviceContract: plan.deviceContract, tokenId: item.token ?? plan.tokens[place]!, user: account.address },
         ...{ document: item.document!, deadline },
       })
-    return { device: item.candidate.device, offered: item.candidate.offer !== undefined, mint: plan.mints[place], sign }
+    return {
+      device: item.candidate.device,
+      uri: item.document!.uri,
+      offered: item.candidate.offer !== undefined,
+      mint: plan.mints[place],
+      sign,
+    }
   })
   const take = (receipt: TransactionReceipt): void => {
     for (const device of walletsMade(receipt).keys()) done.set(device, receipt.transactionHash)
@@ -94,7 +102,7 @@ export async function registerBatch(state: string | undefined, csv: string, opti
   // One deadline stands over a part of a batch; devices that offered themselves have theirs.
   const alone = signed
     .filter(({ offered }) => offered)
-    .map(({ device, sign }) => registerStep(purse, project, device, () => sign(0n), take))
+    .map(({ device, uri, sign }) => registerStep(purse, project, device, uri, () => sign(0n), take))
   const steps = [
     ...batchSteps(
       purse,
@@ -114,7 +122,6 @@ export async function registerBatch(state: string | undefined, csv: string, opti
     return undefined
   })
   const outcomes = await Promise.all(ready.map((item) => outcomeOf(purse, project, item, done, failure.error)))
-  const out = options.out === undefined ? `${file.replace(/\.csv$/i, '')}.result.csv` : fromWhereCalled(options.out)
   writeResult(out, outcomes)
   const count = (result: Outcome['result']): number => outcomes.filter((outcome) => outcome.result === result).length
   const summary = { project: project.id, registered: count('registered'), there: count('there'), failed: count('failed'), out }
@@ -157,8 +164,6 @@ function readRows(file: string): Row[] {
     ...(Object.fromEntries(Object.entries(record).filter(([, value]) => value !== '')) as Omit<Row, 'line'>),
     line: i + 2,
   }))
-  for (const { line, token } of rows)
-    if (token !== undefined && !/^[1-9]\d{0,77}$/.test(token)) wrong.push(`line ${line}: ${token.slice(0, 40)} is no token id`)
   if (wrong.length === 0) return rows
   throw badRows(file, wrong)
 }
@@ -168,16 +173,18 @@ async function prepare(
   { network, account }: Purse,
   project: ProjectFacts,
   rows: readonly Row[],
-  folder: string,
+  file: string,
   options: BatchOptions,
 ): Promise<Ready[]> {
-  const path = (name: string | undefined): string | undefined => (name === undefined || isAbsolute(name) ? name : join(folder, name))
+  const path = (name: string | undefined): string | undefined => (name === undefined || isAbsolute(name) ? name : join(dirname(file), name))
   const wrong: string[] = []
   const seen = new Map<string, number>()
   const ready: Ready[] = []
   const note = (line: number, error: unknown): void => void wrong.push(`line ${line}: ${reasonOf(error)}`)
   for (const row of rows) {
     try {
+      if (row.token !== undefined && !/^[1-9]\d{0,77}$/.test(row.token))
+        throw new TrellisError({ code: 'ROW_INVALID', message: `${row.token.slice(0, 40)} is no token id.` })
       const candidate = readCandidate({ keys: path(row.keys), offer: path(row.offer) })
       for (const [what, value] of [
         ['device', candidate.device],
@@ -205,7 +212,12 @@ async function prepare(
           item.there = await standingOf(network, candidate.device, project.id, account.address)
           if (item.there !== undefined) return
           const document = path(row.document)
-          const places = { ...options, ...(document !== undefined && { document }), ...(row.uri !== undefined && { uri: row.uri }) }
+          const places = {
+            ...options,
+            keysFile: path(row.keys),
+            ...(document !== undefined && { document }),
+            ...(row.uri !== undefined && { uri: row.uri }),
+          }
           item.document =
             candidate.offer === undefined
               ? await placeDocument(network, candidate.device, candidate.keys, places)
@@ -216,7 +228,7 @@ async function prepare(
       }),
     )
   }
-  if (wrong.length > 0) throw badRows(folder, wrong)
+  if (wrong.length > 0) throw badRows(file, wrong)
   return ready
 }
 
@@ -241,12 +253,24 @@ async function outcomeOf(
   return { ...told, result: 'failed', reason: failure?.message ?? 'the chain does not have it' }
 }
 
+const RESULT = ['line', 'did', 'result', 'tokenId', 'wallet', 'tx', 'reason'] as const
+
+/** A result is written over one of an earlier run, and over nothing else. @throws TrellisError FILE_EXISTS */
+function checkResult(file: string): void {
+  if (!existsSync(file) || readFileSync(file, 'utf8').startsWith(`${RESULT.join(',')}\n`)) return
+  throw new TrellisError({
+    code: 'FILE_EXISTS',
+    message: 'Nothing was sent: where the result would go lies a file that is no result of this command.',
+    details: { file },
+    next: 'choose another name: --out FILE',
+  })
+}
+
 /** In one step: who reads it never sees half. */
 function writeResult(file: string, outcomes: readonly Outcome[]): void {
   const quoted = (value: string | number): string =>
     /[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value)
-  const names = ['line', 'did', 'result', 'tokenId', 'wallet', 'tx', 'reason'] as const
-  const lines = [names.join(','), ...outcomes.map((outcome) => names.map((name) => quoted(outcome[name])).join(','))]
+  const lines = [RESULT.join(','), ...outcomes.map((outcome) => RESULT.map((name) => quoted(outcome[name])).join(','))]
   writeFileSync(`${file}.${process.pid}`, `${lines.join('\n')}\n`)
   renameSync(`${file}.${process.pid}`, file)
 }

@@ -20,6 +20,7 @@ import {
   keyToPem,
   loadKeys,
   newCertificateKey,
+  openDidChain,
   type ParsedCertificate,
   pathFromPem,
   pathToPem,
@@ -138,6 +139,13 @@ export async function publishCertificate(
     tell(options.json, { ...told, result: 'there' })
     return
   }
+  if (record.replaces !== zeroHash && (await readerOn(network)(record.replaces)).status === 'Unknown')
+    throw new TrellisError({
+      code: 'CERTIFICATE_UNKNOWN',
+      message: 'What it takes the place of was never published.',
+      details: { replaces: record.replaces },
+      next: 'publish that one first, or issue a new one in place of both: trellis cert issue',
+    })
   const issuer = path[1]?.device ?? record.device
   const deadline = await consentDeadline(network)
   const standing = await standingReader(network.client, registryOn(network).address)(record.device)
@@ -178,14 +186,26 @@ export async function revokeCertificate(
   const certId = certIdOf(name)
   const network = await openNetwork(state, options)
   const { status, device } = await readerOn(network)(certId)
-  if (status === 'Unknown' || status === 'Revoked') {
-    tell(options.json, { certId, status, result: status === 'Revoked' ? 'there' : 'unknown' })
+  if (status === 'Unknown')
+    throw new TrellisError({
+      code: 'CERTIFICATE_UNKNOWN',
+      message: 'There is no such certificate on this chain: nothing was revoked.',
+      details: { certId },
+      next: 'look at the id, and at the network; what was never published is good nowhere',
+    })
+  if (status === 'Revoked') {
+    tell(options.json, { certId, status, result: 'there' })
     return
   }
   const purse = await openPurse(network, options)
   const deadline = await consentDeadline(network)
+  const { live } = await openDidChain(network.client, network.deployment).read(device)
+  // The owner consents by paying: keys that he names besides are not asked, as they may be those of the device itself.
+  const isOwner = live?.owner.toLowerCase() === purse.account.address.toLowerCase()
   const signature =
-    options.issuerKeys === undefined ? '0x' : await signRevocation(keysOf(options.issuerKeys).identity, placesOn(network), certId, deadline)
+    options.issuerKeys === undefined || isOwner
+      ? '0x'
+      : await signRevocation(keysOf(options.issuerKeys).identity, placesOn(network), certId, deadline)
   const call = callOf({ ...registryOn(network), functionName: 'revoke', args: [certId, deadline, signature] })
   const title = `Revocation of a certificate of ${didOf(device)}, and of all below it`
   const spent = await carryOut(purse, title, [{ what: `revoke ${certId} for good`, call: () => call }], options)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `trellis credential`: types and their issuers, offers, claims, and whether a device's credential is good now. */
 import { randomBytes, randomInt } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { type Address, bytesToBigInt, type Hex } from 'viem'
 import { z } from 'zod'
 import { canonicalHash, type Json } from '../protocol/canonical-json.ts'
@@ -20,7 +20,7 @@ import {
   openNetwork,
   type OpenNetwork,
 } from './chain/network.ts'
-import { signerFor } from './chain/registration.ts'
+import { mistakesOf, signerFor } from './chain/registration.ts'
 import { callOf, carryOut, openPurse, type SpendOptions, spentJson, type Step, tell } from './chain/spend.ts'
 import { readDevice } from './did.ts'
 import { fromWhereCalled } from './local/state.ts'
@@ -49,11 +49,24 @@ export async function credentialType(state: string | undefined, name: string, op
   const { network, account } = purse
   const registry = registryOf(network)
   const typeId = await typeNamed(network, name, account.address)
-  const { owner, price: before, name: title } = await network.client.readContract({ ...registry, functionName: 'typeOf', args: [typeId] })
+  const there = await network.client.readContract({ ...registry, functionName: 'typeOf', args: [typeId] })
+  const { owner, price: before, name: title } = there
   const exists = BigInt(owner) !== 0n
   if (!exists && /^0x[0-9a-f]{64}$/i.test(name)) throw unknownType(name)
   const price = options.price === undefined ? before : weiOf(options.price)
   const schemaHash = options.schema === undefined ? ZERO_HASH : canonicalHash(readJson(options.schema))
+  const differs = {
+    ...(options.schema !== undefined && schemaHash !== there.schemaHash && { schema: { has: there.schemaHash, given: schemaHash } }),
+    ...(options.schemaUri !== undefined &&
+      options.schemaUri !== there.schemaUri && { schemaUri: { has: there.schemaUri, given: options.schemaUri } }),
+  }
+  if (exists && Object.keys(differs).length > 0)
+    throw new TrellisError({
+      code: 'TYPE_DIFFERS',
+      message: 'The type is there with another schema, which never changes.',
+      details: { type: typeId, ...differs },
+      next: 'leave --schema and --schema-uri out, or make a type of another name',
+    })
   const steps: Step[] = []
   if (!exists)
     steps.push({
@@ -75,7 +88,7 @@ export async function credentialType(state: string | undefined, name: string, op
     if ((await network.client.readContract({ ...registry, functionName: 'issuerState', args: [typeId, issuer] })) === want) continue
     const void_ = want === 3 ? ', and all its credentials, for good' : ''
     steps.push({
-      ...{ what: `${ISSUER_STATES[want]} the issuer ${issuer}${void_}`, gas: 80_000n },
+      ...{ what: `${ISSUER_STATES[want]} the issuer ${issuer}${void_}`, gas: 120_000n },
       call: () => callOf({ ...registry, functionName: 'setIssuer', args: [typeId, issuer, want] }),
     })
   }
@@ -101,6 +114,14 @@ export interface IssueOptions extends NetworkOptions, KeyOptions {
 
 /** Signs an offer of a credential. Nothing is sent: the device takes it with `claim`. */
 export async function issueCredential(state: string | undefined, name: string, options: IssueOptions): Promise<void> {
+  const file = fromWhereCalled(options.out)
+  if (existsSync(file))
+    throw new TrellisError({
+      code: 'FILE_EXISTS',
+      message: 'There is a file of that name already: nothing was signed.',
+      details: { file },
+      next: 'choose another name: --out FILE',
+    })
   const network = await openNetwork(state, options)
   const account = await accountFor(network, options)
   const registry = registryOf(network)
@@ -126,7 +147,6 @@ export async function issueCredential(state: string | undefined, name: string, o
   }
   const domain = credentialRegistryDomain(network.deployment.chainId, network.at('CredentialRegistry'))
   const issuerSignature = await account.signTypedData({ domain, types: offerTypes, primaryType: 'Offer', message: offer })
-  const file = fromWhereCalled(options.out)
   const text = JSON.stringify({ offer, issuerSignature }, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value))
   writeFileSync(file, `${text}\n`, { flag: 'wx' })
   tell(options.json, { ...offer, did: didOf(offer.device as DeviceId), out: file })
@@ -146,8 +166,12 @@ export async function claimCredential(
   const have = await network.client.readContract({ ...registry, functionName: 'credentialOf', args: [device, offer.typeId] })
   const told = { did: didOf(device), type: offer.typeId, credentialHash: offer.credentialHash }
   const spentAlready = await network.client.readContract({ ...registry, functionName: 'isNonceSpent', args: [offer.issuer, offer.nonce] })
-  if (spentAlready && have.credentialHash === offer.credentialHash) {
-    tell(options.json, { ...told, result: 'there' })
+  // An offer of the same credential that was taken back has another place in the list.
+  const isThis = have.credentialHash === offer.credentialHash && have.statusIndex === offer.statusIndex
+  if (spentAlready && isThis) {
+    const status = await statusOf(network, device, offer.typeId)
+    if (status !== 'valid') process.exitCode = 1
+    tell(options.json, { ...told, result: 'there', status })
     return
   }
   const { price, name } = await network.client.readContract({ ...registry, functionName: 'typeOf', args: [offer.typeId] })
@@ -158,6 +182,24 @@ export async function claimCredential(
   }
   const spent = await carryOut(purse, `Credential "${name}"`, [step], options)
   tell(options.json, { ...told, result: 'claimed', status: await statusOf(network, device, offer.typeId), ...spentJson(spent) })
+}
+
+/** Takes an offer back that its device has not taken. The issuer's key only. */
+export async function cancelOffer(state: string | undefined, offerFile: string, options: SpendOptions): Promise<void> {
+  const { offer } = readOffer(offerFile)
+  const purse = await openPurse(await openNetwork(state, options), options)
+  const { network, account } = purse
+  const registry = registryOf(network)
+  if (offer.issuer.toLowerCase() !== account.address.toLowerCase())
+    throw notIssuer('The offer is of another issuer.', { issuer: offer.issuer, key: account.address })
+  const told = { did: didOf(deviceId(offer.device)), type: offer.typeId, nonce: offer.nonce }
+  const isSpent = await network.client.readContract({ ...registry, functionName: 'isNonceSpent', args: [offer.issuer, offer.nonce] })
+  const call = () => callOf({ ...registry, functionName: 'cancelNonce', args: [offer.nonce] })
+  const steps = isSpent ? [] : [{ what: 'take the offer back for good', call }]
+  const spent = await carryOut(purse, `Offer to ${told.did}`, steps, options)
+  const status = await statusOf(network, deviceId(offer.device), offer.typeId)
+  // What is spent was taken, or taken back: the status says whether there is a credential to revoke.
+  tell(options.json, { ...told, result: isSpent ? 'spent' : 'cancelled', status, ...spentJson(spent) })
 }
 
 /** Fails when the device holds no good credential of the type. */
@@ -200,11 +242,8 @@ export async function revokeCredential(
     args: [device, typeId],
   })
   if (issuer.toLowerCase() !== account.address.toLowerCase())
-    throw new TrellisError({
-      code: 'NOT_ISSUER',
-      message: BigInt(issuer) === 0n ? 'The device has no credential of this type.' : 'The credential is of another issuer.',
-      details: { device, type: typeId, issuer, key: account.address },
-      next: 'name the issuer’s key: --key-file KEYSTORE --password-file FILE',
+    throw notIssuer(BigInt(issuer) === 0n ? 'The device has no credential of this type.' : 'The credential is of another issuer.', {
+      ...{ device, type: typeId, issuer, key: account.address },
     })
   const list = BigInt(statusList) + (options.suspend || options.resume ? 1n : 0n)
   const set = !options.resume
@@ -212,7 +251,9 @@ export async function revokeCredential(
   const what = options.suspend ? 'suspend it' : options.resume ? 'take its suspension back' : 'revoke it for good'
   const call = () => callOf({ ...registry, functionName: 'setStatus', args: [list, [BigInt(statusIndex)], set] })
   const spent = await carryOut(purse, `Credential of ${didOf(device)}`, is === set ? [] : [{ what, call }], options)
-  tell(options.json, { did: didOf(device), type: typeId, status: await statusOf(network, device, typeId), ...spentJson(spent) })
+  const status = await statusOf(network, device, typeId)
+  const next = 'another offer that the device has not taken is good still: trellis credential cancel OFFER'
+  tell(options.json, { did: didOf(device), type: typeId, status, ...spentJson(spent), ...(status === 'revoked' && { next }) })
 }
 
 /** Every credential that a device took, one row a type: the last one counts. */
@@ -284,7 +325,7 @@ function readOffer(name: string): z.output<typeof offerSchema> {
   throw new TrellisError({
     code: 'OFFER_UNREADABLE',
     message: 'This is no offer of a credential.',
-    details: { file: name, reason: z.prettifyError(parsed.error) },
+    details: { file: name, reason: mistakesOf(parsed.error) },
     next: 'trellis credential issue DEVICE --type TYPE --credential FILE --out OFFER',
   })
 }
@@ -306,6 +347,10 @@ function readJson(name: string): Json {
 function weiOf(text: string): bigint {
   if (/^\d{1,30}$/.test(text)) return BigInt(text)
   throw new TrellisError({ code: 'FLAG_MALFORMED', message: 'A price is a whole number of wei.', details: { given: text.slice(0, 40) } })
+}
+
+function notIssuer(message: string, details: Record<string, unknown>): TrellisError {
+  return new TrellisError({ code: 'NOT_ISSUER', message, details, next: 'name the issuer’s key: --key-file KEYSTORE --password-file FILE' })
 }
 
 function unknownType(type: string): TrellisError {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** `trellis device`: registration, document, key and end of a device. Batches are in `batch.ts`. */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { Abi, Address } from 'viem'
 import { didOf } from '../protocol/did.ts'
 import { TrellisError } from '../protocol/errors.ts'
@@ -48,8 +48,8 @@ export async function registerDevice(state: string | undefined, options: Registe
   checkQuota(project, 1)
   const named = options.tokenId === undefined ? [] : [BigInt(options.tokenId)]
   const plan = await planTokens(purse, project, 1 - named.length, named)
-  const document = offer ?? (await placeDocument(network, device, keys, options))
-  const register = registerStep(purse, project, device, async () =>
+  const document = offer ?? (await placeDocument(network, device, keys, { ...options, keysFile: options.keys }))
+  const register = registerStep(purse, project, device, document.uri, async () =>
     consentTo(network, candidate, {
       deviceContract: plan.deviceContract,
       tokenId: named[0] ?? plan.tokens[0]!,
@@ -80,7 +80,7 @@ export async function updateDevice(
   const { live, nonce } = await openDidChain(network.client, network.deployment).read(device)
   if (live === null && options.publish !== true) throw notRegistered(device)
   if (live !== null) checkKey(device, keys, live.signer)
-  const { hash, uri } = await placeDocument(network, device, keys, options)
+  const { hash, uri } = await placeDocument(network, device, keys, { ...options, keysFile: options.keys, published: live })
   const told = { did: didOf(device), hash, uri }
   if (live === null) {
     tell(options.json, { ...told, result: 'placed', next: 'trellis device register --project ID' })
@@ -114,26 +114,39 @@ export async function rotateDevice(
   const { network } = purse
   const { live, nonce } = await openDidChain(network.client, network.deployment).read(device)
   if (live === null) throw notRegistered(device)
-  if (!existsSync(file)) {
+  const drawn = !existsSync(file)
+  if (drawn) {
     const fresh = newKeys()
     // A data key goes on signing where the identity key changed: it is bound to the ioID, not to the key.
     const data = options.keys === undefined ? fresh.data : loadKeys(fromWhereCalled(options.keys)).data
     saveKeys(file, { identity: fresh.identity, data })
+    // Says of the file that it was drawn for this device: another try goes on with it.
+    writeFileSync(markOf(file), `${didOf(device)}\n`, { mode: 0o600 })
   }
   const keys = loadKeys(file)
   const { signer } = publicKeysOf(keys)
+  const own = existsSync(markOf(file)) && readFileSync(markOf(file), 'utf8').trim() === didOf(device)
   const told = { did: didOf(device), signer, keys: file, next: `trellis device update ${device} --keys ${options.out}` }
   if (live.signer.toLowerCase() === signer.toLowerCase()) {
+    rmSync(markOf(file), { force: true })
     tell(options.json, { ...told, result: 'there' })
     return
   }
+  const whose = own ? '' : `, the key of ${didOf(publicKeysOf(keys).device)} in ${options.out}, which this command did not make,`
+  if (!own && options.yes)
+    throw new TrellisError({
+      code: 'KEYS_NOT_DRAWN',
+      message: 'The keys in this file were not made for this rotation: nothing was sent.',
+      details: { file, keysOf: didOf(publicKeysOf(keys).device), device },
+      next: 'name a file that is not there yet; or leave --yes out, and answer the question',
+    })
   const deadline = await consentDeadline(network)
   const signature = await signerFor(network, keys, device).rotation({ nonce, deadline })
   const spent = await carryOut(
     purse,
     `New key of ${didOf(device)}`,
     [
-      ownerStep(purse, live.owner, `make ${signer} its key, and retire ${live.signer} for ever`, 'rotate', [
+      ownerStep(purse, live.owner, `make ${signer}${whose} its key, and retire ${live.signer} for ever`, 'rotate', [
         device,
         signer,
         deadline,
@@ -143,8 +156,11 @@ export async function rotateDevice(
     ],
     options,
   )
+  rmSync(markOf(file), { force: true })
   tell(options.json, { ...told, retired: live.signer, result: 'rotated', ...spentJson(spent) })
 }
+
+const markOf = (keysFile: string): string => `${keysFile}.rotation`
 
 /** Ends a device's registration. Its wallet stays with its last owner. */
 export async function removeDevice(state: string | undefined, name: string, options: SpendOptions & { keys: string }): Promise<void> {

@@ -34,6 +34,14 @@ export interface DocumentOptions {
   ipfsGateway?: string
 }
 
+/** Where the services of a device's document are found. */
+interface ServiceSources {
+  /** The keys: `did new` leaves a document beside them. */
+  keysFile?: string | undefined
+  /** What the chain says of the document now. */
+  published?: { documentHash: Hex; documentUri: string } | null
+}
+
 /** A document, what the registry stores of it, and where it lies. */
 export interface PlacedDocument {
   text: string
@@ -54,19 +62,21 @@ export function newDid({
   json: boolean
 }): void {
   const keysFile = fromWhereCalled(out)
-  const file = fromWhereCalled(documentFile ?? `${out.replace(/(\.keys)?\.json$/, '')}.did.json`)
+  const file = documentFile === undefined ? besideKeys(keysFile) : fromWhereCalled(documentFile)
   const services = service.map(readService)
   if (existsSync(file))
     throw new TrellisError({
       code: 'FILE_EXISTS',
-      message: 'There is a document already.',
-      details: { file },
-      next: 'choose another name: --document FILE',
+      message: existsSync(keysFile) ? 'There are keys and a document already.' : 'There is a document already.',
+      details: { ...(existsSync(keysFile) && { keys: keysFile }), document: file },
+      next: existsSync(keysFile)
+        ? 'they are a device: register it, or choose another name: --out FILE'
+        : 'choose another name: --document FILE',
     })
   const keys = newKeys()
   saveKeys(keysFile, keys)
   const { did, hash, text } = createDidDocument(publicKeysOf(keys), services)
-  writeFileSync(file, text)
+  writeFileSync(file, text, { flag: 'wx' })
   tell(json, { did, hash, keys: keysFile, document: file })
 }
 
@@ -133,14 +143,21 @@ export async function placeDocument(
   network: OpenNetwork,
   device: DeviceId,
   keys: DeviceKeys | undefined,
-  { document: file, uri, gateway, ipfsGateway }: DocumentOptions,
+  { document: file, uri, gateway, ipfsGateway, ...sources }: DocumentOptions & ServiceSources,
 ): Promise<PlacedDocument> {
   const base = (gateway ?? network.gatewayUrl)?.replace(/\/$/, '')
   const given = file === undefined ? undefined : readFileSync(fromWhereCalled(file), 'utf8')
-  const services = base === undefined ? [] : [{ id: 'gateway', type: 'TrellisGateway', serviceEndpoint: base }]
-  let text = given ?? (keys === undefined ? undefined : createDidDocument(publicKeysOf(keys, device), services).text)
-  const fetched = uri === undefined ? undefined : Buffer.from(await documentFetch(network, { ipfsGateway })(uri)).toString('utf8')
-  text ??= fetched
+  const fetch = documentFetch(network, { ipfsGateway })
+  const fetched = uri === undefined ? undefined : Buffer.from(await fetch(uri)).toString('utf8')
+  let text = given ?? fetched
+  if (given === undefined && keys !== undefined) {
+    // What is served may say what it likes of services; the keys in it are these.
+    const services =
+      fetched === undefined
+        ? withGateway((await servicesBefore(device, fetch, sources)) ?? [], base, gateway !== undefined)
+        : servicesOf(fetched, device)
+    text = createDidDocument(publicKeysOf(keys, device), services).text
+  }
   if (text === undefined || (uri === undefined && base === undefined))
     throw new TrellisError({
       code: 'DOCUMENT_PLACE_MISSING',
@@ -166,9 +183,53 @@ export async function placeDocument(
     code: 'DOCUMENT_DIFFERS',
     message: 'At the URI lies another document.',
     details: { uri, hash },
-    next: 'put the document there first, or leave --document out to take the one that is served',
+    next: file === undefined ? 'put the document there that did new made, or name yours: --document FILE' : 'put the document there first',
   })
 }
+
+/** Services of the document beside the keys, else of the one that is published; undefined where there is neither. */
+async function servicesBefore(
+  device: DeviceId,
+  fetch: (uri: string) => Promise<Uint8Array>,
+  { keysFile, published }: ServiceSources,
+): Promise<DocumentService[] | undefined> {
+  const beside = keysFile === undefined ? undefined : besideKeys(fromWhereCalled(keysFile))
+  if (beside !== undefined && existsSync(beside)) {
+    const text = readFileSync(beside, 'utf8')
+    if (readDidDocument(parseJson(text, beside)).device === device) return servicesOf(text, device)
+  }
+  if (!published?.documentUri) return undefined
+  try {
+    const text = Buffer.from(await fetch(published.documentUri)).toString('utf8')
+    if (canonicalHash(parseJson(text, published.documentUri)) === published.documentHash) return servicesOf(text, device)
+  } catch {
+    // Told below: a document that nobody can read any more must not hold up a new one.
+  }
+  printer(true).line(
+    `services of the document at ${published.documentUri} are lost: it is not there as the chain has it (--document FILE keeps them)`,
+  )
+  return undefined
+}
+
+/** Of a document of `device`, those that the strict form holds. */
+function servicesOf(text: string, device: DeviceId): DocumentService[] {
+  const { services } = readDidDocument(parseJson(text, ''))
+  return services.flatMap(({ id, type, serviceEndpoint }) => {
+    if (typeof serviceEndpoint === 'string') return [{ id: id.replace(`did:io:${device}#`, ''), type, serviceEndpoint }]
+    printer(true).line(`the service ${id} is left out: its endpoint is no text (--document FILE keeps it)`)
+    return []
+  })
+}
+
+/** A gateway that is named, or that runs here where the document names none. */
+function withGateway(services: DocumentService[], base: string | undefined, named: boolean): DocumentService[] {
+  const kept = named ? services.filter(({ id }) => id !== 'gateway') : services
+  if (base === undefined || kept.some(({ id }) => id === 'gateway')) return kept
+  return [...kept, { id: 'gateway', type: 'TrellisGateway', serviceEndpoint: base }]
+}
+
+/** Where `did new` leaves the document of keys. */
+const besideKeys = (keysFile: string): string => `${keysFile.replace(/(\.keys)?\.json$/, '')}.did.json`
 
 function documentFetch(
   { local }: OpenNetwork,

@@ -52,9 +52,26 @@ export function columns(given: readonly (readonly (string | number)[])[]): strin
     .join('\n')
 }
 
+/** What a system says of a file, by its code. */
+const FILE_ERRORS: Readonly<Record<string, readonly [code: string, message: string, next: string]>> = {
+  ENOENT: ['FILE_MISSING', 'There is no such file or folder.', 'look at the name; paths start where the command was called'],
+  EEXIST: ['FILE_EXISTS', 'There is something of that name already, and nothing is overwritten.', 'choose another name'],
+  EACCES: ['FILE_FORBIDDEN', 'This user may not read or write there.', 'look at the rights of the file and of its folder'],
+  EISDIR: ['FILE_UNREADABLE', 'A file was expected, and this is a folder.', 'name the file in it'],
+  ENOTDIR: ['FILE_UNREADABLE', 'A folder was expected, and this is a file.', 'name the folder'],
+}
+
+/** A plain mistake with a file as an error of its own; all else as it is. */
+function ofFile(error: unknown): unknown {
+  const { code, path } = error instanceof Error ? (error as NodeJS.ErrnoException) : {}
+  const known = FILE_ERRORS[code ?? '']
+  if (known === undefined || path === undefined) return error
+  return new TrellisError({ code: known[0], message: known[1], details: { file: path }, next: known[2], cause: error })
+}
+
 /** Prints an error as what, why, next on stderr; never a bare stack (set TRELLIS_DEBUG=1 for it). */
 export function printError(error: unknown): void {
-  const known = toTrellisError(error, 'CLI_UNEXPECTED')
+  const known = toTrellisError(ofFile(error), 'CLI_UNEXPECTED')
   const { code, message, details, next } = known.toJSON()
   const facts = Object.entries(details).map(([name, value]) => [
     plainText(name),

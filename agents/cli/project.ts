@@ -156,7 +156,7 @@ export async function setDeviceContract(
   const deviceContract = given ?? made!.address
   const step: Step = {
     what: `tie ${deviceContract} to project ${id}`,
-    gas: 80_000n,
+    gas: 180_000n,
     call: () =>
       callOf({ address: network.at('IoIDStore'), abi: ioIDStoreAbi, functionName: 'setDeviceContract', args: [facts.id, deviceContract] }),
   }
@@ -194,6 +194,16 @@ export async function operators(
     return
   }
   const { purse, facts } = await own(state, id, options)
+  const both = add.filter((address) => remove.includes(address))
+  const owner = facts.owner.toLowerCase() as Address
+  if (both.length > 0 || [...add, ...remove].includes(owner))
+    throw new TrellisError({
+      code: 'FLAG_MALFORMED',
+      message:
+        both.length > 0 ? 'Nothing was sent: an operator is named and dropped at once.' : 'The owner writes anyway: he is no operator.',
+      details: { address: both[0] ?? owner },
+      next: `operators are those beside the owner: trellis project operators ${id} lists them`,
+    })
   const have = new Set((await operatorsOf(purse.network, facts.id)).map((address) => address.toLowerCase()))
   const step = (functionName: 'addOperator' | 'removeOperator', operator: Address): Step => ({
     what: `${functionName === 'addOperator' ? 'name' : 'drop'} the operator ${operator}`,

@@ -53,7 +53,7 @@ export interface Sender {
    * one is in a block. A call is not remembered over a crash: the caller asks the chain what is so and calls again, which is why every
    * call sent here must be refused by its contract the second time.
    * @throws TrellisError CALL_REVERTED (`details.error` names it; nothing was sent when the simulation says so), CHAIN_RESET, WRONG_CHAIN, and
-   *   retryable: RPC_FAILED, RPC_DISAGREES, FEE_TOO_HIGH, KEY_WITHOUT_FUNDS, TX_STUCK, OVERLOADED, STOPPED
+   *   retryable: RPC_FAILED, RPC_DISAGREES, FEE_TOO_HIGH, KEY_WITHOUT_FUNDS, TX_STUCK, OVERLOADED, STOPPED; and GAS_ABOVE_LIMIT where the request has a limit
    */
   send<const A extends Abi | readonly unknown[], N extends ContractFunctionName<A, Mutability>>(
     call: Call<A, N>,
@@ -72,6 +72,8 @@ export interface Request {
   data: Hex
   value: bigint
   function: string
+  /** Most gas that it may take; as much as it asks for when undefined. */
+  gas?: bigint
 }
 
 /** A request at one nonce, with every version of it that was sent: at most one of them can ever be in a block. */
@@ -139,7 +141,10 @@ export function createSender(options: SenderOptions): Sender {
     for (let attempt = 1; ; attempt++) {
       // On another chain the same address may be anything, also nothing: a call of nothing succeeds.
       await chain.check()
-      const gas = ((await simulate(request, account)) * gasMargin) / 100n
+      const asked = await simulate(request, account)
+      if (request.gas !== undefined && asked > request.gas) throw gasAboveLimit(request, asked)
+      const wide = (asked * gasMargin) / 100n
+      const gas = request.gas !== undefined && wide > request.gas ? request.gas : wide
       const flight = await prepare(request, account, gas)
       newest = flight
       const receipt = await launch(flight)
@@ -387,6 +392,15 @@ function stopped(): TrellisError {
     message: 'The sender is closed.',
     next: 'ask the chain what became of the call',
     retryable: true,
+  })
+}
+
+function gasAboveLimit({ function: name, gas }: Request, asked: bigint): TrellisError {
+  return new TrellisError({
+    code: 'GAS_ABOVE_LIMIT',
+    message: `The transaction ${name} takes more gas than was said before.`,
+    details: { said: gas, asks: asked },
+    next: 'run it again: what it costs is read anew',
   })
 }
 

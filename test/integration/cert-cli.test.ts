@@ -47,9 +47,17 @@ describe('trellis cert', function () {
     await done('cert', 'publish', 's2', ...keys)
     expect([await statusOf('s1'), await statusOf('s2')]).to.deep.equal(['Revoked', 'Valid'])
 
-    expect(await done('cert', 'revoke', 's2', '--issuer-keys', 'hub.json')).to.include({ result: 'revoked' })
+    // The owner who pays needs no keys, and the device's own do him no harm.
+    expect(await done('cert', 'revoke', 's2', '--issuer-keys', 'sensor.json')).to.include({ result: 'revoked' })
     expect(await statusOf('s2')).to.equal('Revoked')
     expect((await run('cert', 'status', 's2')).code).to.equal(1)
+    await refused('CERTIFICATE_UNKNOWN', 'cert', 'revoke', `0x${'11'.repeat(32)}`, '--yes')
+    await refused('FILE_MISSING', 'cert', 'status', 'nofolder')
+    await asked('cert', 'issue', '--device', hub, '--name', 'u.example', '--authority', '0', '--out', 'u1')
+    await asked('cert', 'renew', 'u1', '--out', 'u2')
+    expect(await refused('CERTIFICATE_UNKNOWN', 'cert', 'publish', 'u2', '--issuer-keys', 'hub.json', '--yes')).to.contain(
+      'never published',
+    )
   })
 
   it('issues nothing that could not be used, and overwrites nothing', async () => {

@@ -33,14 +33,43 @@ describe('trellis credential', function () {
     expect(await refused('ISSUER_NOT_OPEN', ...offer)).to.contain('--open 0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc')
     await done('credential', 'type', type, '--open', '0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc')
     await network.asked(...offer)
+    await refused('FILE_EXISTS', ...offer)
+    // Two offers more: one that is taken back, and one that outlives the revocation of the other.
+    await network.asked(...offer.with(8, 'spare.json'))
+    writeFileSync(network.file('schema.json'), '{"type":"object"}')
+    const schema = ['credential', 'type', 'Calibrated', '--schema', 'schema.json', '--schema-uri', 'https://x.example', '--yes']
+    expect(await refused('TYPE_DIFFERS', ...schema)).to.contain('schemaUri')
     const status = await network.run('credential', 'status', did, type, '--json')
     expect([status.code, status.json['status']]).to.deep.equal([1, 'missing'])
+  })
+
+  it('shows a type for what it is called, whatever its name orders the terminal to do', async () => {
+    const { done, asked, run } = network
+    const named = await done('credential', 'type', 'Cal\u001b[8m\n', '--price', '5')
+    expect(named['name']).to.equal('Cal\u001b[8m\n')
+    await done('credential', 'type', named['type'] as string, '--open', '0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc')
+    await asked(
+      'credential',
+      'issue',
+      did,
+      '--type',
+      named['type'] as string,
+      '--credential',
+      'calibrated.json',
+      '--out',
+      'evil.json',
+      ...issuer,
+    )
+    const { err } = await run('credential', 'claim', 'evil.json', '--keys', 'a.keys.json')
+    expect(err).not.to.contain('\u001b')
+    expect(err).to.match(/"Cal\\u001b\[8m\\n" for .*, pays 0\.000000000000000005 coins \(5 wei\)/)
   })
 
   it('attack 8: is taken only by the key of the device that it is for', async () => {
     const { refused, file } = network
     // Another's keys say that they are not this device's; so does the chain.
-    await refused('CredentialRegistry_NotHolder', 'credential', 'claim', 'offer.json', '--keys', 'b.keys.json', '--yes')
+    const other = await refused('CredentialRegistry_NotHolder', 'credential', 'claim', 'offer.json', '--keys', 'b.keys.json', '--yes')
+    expect(other).to.contain('trellis device rotate').and.not.to.contain('TRELLIS_DEBUG')
     const changed = readFileSync(file('offer.json'), 'utf8').replace(/"validUntil":\d+/, '"validUntil":4000000000')
     writeFileSync(file('changed.json'), changed)
     await refused('CredentialRegistry_NoConsent', 'credential', 'claim', 'changed.json', '--keys', 'a.keys.json', '--yes')
@@ -63,7 +92,15 @@ describe('trellis credential', function () {
     expect(await done('credential', 'revoke', did, type, '--suspend', ...issuer)).to.include({ status: 'suspended' })
     expect(await done('credential', 'revoke', did, type, '--resume', ...issuer)).to.include({ status: 'valid' })
     expect(await done('credential', 'revoke', did, type, ...issuer)).to.include({ status: 'revoked' })
-    expect((await done('credential', 'revoke', did, type, ...issuer))['transactions']).to.deep.equal([])
+    const revoked = await done('credential', 'revoke', did, type, ...issuer)
+    expect(revoked['transactions']).to.deep.equal([])
+    expect(revoked['next']).to.contain('credential cancel')
+    const claimed = await network.run('credential', 'claim', 'offer.json', '--keys', 'a.keys.json', '--json', '--yes')
+    expect([claimed.code, claimed.json['result'], claimed.json['status']]).to.deep.equal([1, 'there', 'revoked'])
+    await refused('NOT_ISSUER', 'credential', 'cancel', 'spare.json', '--yes')
+    expect(await done('credential', 'cancel', 'spare.json', ...issuer)).to.include({ result: 'cancelled' })
+    expect(await done('credential', 'cancel', 'spare.json', ...issuer)).to.include({ result: 'spent' })
+    await refused('CredentialRegistry_NonceSpent', 'credential', 'claim', 'spare.json', '--keys', 'a.keys.json', '--yes')
     const status = await network.run('credential', 'status', did, type, '--json')
     expect([status.code, status.json['status']]).to.deep.equal([1, 'revoked'])
   })

@@ -28,14 +28,16 @@ describe('trellis project, did and device', function () {
   it('asks before it spends, and sends nothing where nobody answers', async () => {
     const told = await refused('CONFIRMATION_MISSING', 'project', 'create', 'Air')
     expect(told).to.match(/1 {2}register hardware project "Air"/)
-    expect(told).to.match(/costs at most 0\.0\d+: 0 paid, and \d+ gas/)
+    expect(told).to.match(/costs at most 0\.0\d+ coins: 0 paid, and \d+ gas/)
     expect(told).to.contain('--yes')
   })
 
   it('makes a project with a collection, ioIDs, operators and metadata', async () => {
     const made = await done('project', 'create', 'Air')
     expect(made).to.include({ project: '1', type: 'hardware' })
-    expect(await refused('CALL_REVERTED', 'project', 'create', 'Air', '--yes')).to.contain('exist name')
+    expect(await refused('CALL_REVERTED', 'project', 'create', 'Air', '--yes'))
+      .to.contain('exist name')
+      .and.to.contain('choose another one')
     const tied = await done('project', 'set-device-contract', '1')
     expect(tied['transactions']).to.have.length(2)
     expect(await done('project', 'set-device-contract', '1')).to.deep.include({ deviceContract: tied['deviceContract'], transactions: [] })
@@ -43,6 +45,13 @@ describe('trellis project, did and device', function () {
 
     const operator = mnemonicToAccount(DEVELOPMENT_MNEMONIC, { addressIndex: 7 }).address
     const other = mnemonicToAccount(DEVELOPMENT_MNEMONIC, { addressIndex: 8 }).address
+    const me = made['owner'] as string
+    for (const wrong of [
+      ['--add', other, '--remove', other],
+      ['--add', me],
+      ['--remove', me],
+    ])
+      await refused('FLAG_MALFORMED', 'project', 'operators', '1', ...wrong, '--yes')
     expect(await done('project', 'operators', '1', '--add', operator, '--add', other)).to.deep.include({ operators: [operator, other] })
     expect((await done('project', 'operators', '1', '--add', operator))['transactions']).to.deep.equal([])
     expect(await done('project', 'operators', '1', '--remove', other)).to.deep.include({ operators: [operator] })
@@ -60,8 +69,9 @@ describe('trellis project, did and device', function () {
   })
 
   it('registers a device whose DID then resolves, once', async () => {
-    const made = await asked('did', 'new', '--out', 'a.keys.json')
-    await refused('FILE_EXISTS', 'did', 'new', '--out', 'a.keys.json')
+    const made = await asked('did', 'new', '--out', 'a.keys.json', '--service', 'web=Web=https://x.example')
+    expect(await refused('FILE_EXISTS', 'did', 'new', '--out', 'a.keys.json')).to.contain('keys and a document')
+    expect((await run('device', 'register', '--project', '1', '--keys', 'a.keys.json', '--token-id', 'abc')).err).to.contain('a token id')
     const did = made['did'] as string
     expect(await asked('did', 'show', '--keys', 'a.keys.json')).to.include({ did, form: 'strict' })
     expect(await asked('did', 'show', did)).to.include({ state: 'unknown' })
@@ -75,6 +85,7 @@ describe('trellis project, did and device', function () {
     expect(await done('device', 'register', '--project', '1', '--keys', 'a.keys.json')).to.include({ result: 'there' })
 
     const resolved = await asked('did', 'resolve', did)
+    expect(servicesOf(resolved)).to.deep.equal(['gateway', 'web'])
     expect(resolved['didDocument']).to.deep.include({ id: did })
     expect(resolved['didDocumentMetadata']).to.deep.include({ versionId: '1', wallet: registered['wallet'], currentKey: true })
     const mixed = await asked(
@@ -101,6 +112,17 @@ describe('trellis project, did and device', function () {
     network.documents.set('elsewhere', readFileSync(file('more.json'), 'utf8'))
     const updated = await done('device', 'update', did, '--keys', 'a.keys.json', '--document', 'more.json', '--uri', place)
     expect(updated).to.include({ result: 'updated', uri: place })
+    network.documents.set('asmade', JSON.stringify(document))
+    const asMade = await refused(
+      'CONFIRMATION_MISSING',
+      'did',
+      'publish',
+      '--keys',
+      'a.keys.json',
+      '--uri',
+      `${network.gateway}/v1/documents/asmade`,
+    )
+    expect(asMade).to.contain('put the document 0x')
     expect((await asked('did', 'resolve', did))['didDocument']).to.deep.include({ alsoKnownAs: ['urn:sensor:1'] })
 
     network.documents.set('elsewhere', JSON.stringify(document))
@@ -114,6 +136,11 @@ describe('trellis project, did and device', function () {
 
   it('rotates a key over a kill, refuses the retired one, and removes the device', async () => {
     const did = (await asked('did', 'show', '--keys', 'a.keys.json'))['did'] as string
+    await done('did', 'publish', '--keys', 'a.keys.json')
+    writeFileSync(file('stray.keys.json'), keysText(98), { mode: 0o600 })
+    const stray = ['device', 'rotate', did, '--out', 'stray.keys.json'] as const
+    expect(await refused('KEYS_NOT_DRAWN', ...stray, '--yes')).to.contain('keysOf')
+    expect(await refused('CONFIRMATION_MISSING', ...stray)).to.contain('which this command did not make')
     // The new keys are on disk before anything is sent: a try that ended there goes on with them.
     await refused('CONFIRMATION_MISSING', 'device', 'rotate', did, '--keys', 'a.keys.json', '--out', 'b.keys.json')
     const drawn = readFileSync(file('b.keys.json'), 'utf8')
@@ -127,7 +154,9 @@ describe('trellis project, did and device', function () {
     await refused('KEY_NOT_CURRENT', 'device', 'remove', did, '--keys', 'a.keys.json', '--yes')
     // The keys say whose they are now.
     expect(await done('did', 'publish', '--keys', 'b.keys.json')).to.include({ did, result: 'updated' })
-    expect((await asked('did', 'resolve', did))['didDocumentMetadata']).to.include({ currentKey: true })
+    const next = await asked('did', 'resolve', did)
+    expect(next['didDocumentMetadata']).to.include({ currentKey: true })
+    expect(servicesOf(next)).to.deep.equal(['gateway', 'web'])
 
     writeFileSync(file('thief.key'), '0x' + '52'.repeat(32), { mode: 0o600 })
     await refused('NOT_DEVICE_OWNER', 'device', 'remove', did, '--keys', 'b.keys.json', '--key-file', 'thief.key', '--yes')
@@ -143,7 +172,9 @@ describe('trellis project, did and device', function () {
     for (const [i, name] of names.entries()) writeFileSync(file(name), keysText(i), { mode: 0o600 })
     const [first = '', other = ''] = names
     writeFileSync(file('bad.csv'), `keys,uri,token\n${first},,\n${first},,\nnone.json,,\n${other},,x1\n`)
-    expect(await refused('CSV_INVALID', 'device', 'batch', 'bad.csv', '--project', '1', '--yes')).to.contain('line 5')
+    const all = await refused('CSV_INVALID', 'device', 'batch', 'bad.csv', '--project', '1', '--yes')
+    for (const part of ['bad.csv', 'line 3', 'line 4', 'line 5: x1 is no token id']) expect(all).to.contain(part)
+    await refused('FILE_EXISTS', 'device', 'batch', 'bad.csv', '--project', '1', '--out', 'bad.csv', '--yes')
     writeFileSync(file('bad.csv'), `keys,uri,token\n${first},,\n${first},,\nnone.json,,\n${other},ftp://x/y,\n`)
     const told = await refused('CSV_INVALID', 'device', 'batch', 'bad.csv', '--project', '1', '--yes')
     for (const part of ['3 mistakes', 'line 3: The device is that of line 2', 'line 4', 'line 5']) expect(told).to.contain(part)
@@ -245,6 +276,9 @@ describe('trellis project, did and device', function () {
 
   const keysText = (i: number): string =>
     JSON.stringify({ identity: keccak256(stringToBytes(`identity ${i}`)), data: keccak256(stringToBytes(`data ${i}`)) })
+
+  const servicesOf = ({ didDocument }: Record<string, unknown>): string[] =>
+    (didDocument as { service: { id: string }[] }).service.map(({ id }) => id.split('#')[1]!).sort()
 
   async function documentOfAnother(): Promise<string> {
     writeFileSync(file('other.keys.json'), keysText(99), { mode: 0o600 })

@@ -53,7 +53,7 @@ export async function planTokens(purse: Purse, project: ProjectFacts, wanted: nu
     const place = tokens.push(null) - 1
     mints.push({
       what: `mint device NFT ${i + 1} of ${missing}`,
-      gas: 80_000n,
+      gas: 130_000n,
       call: () => callOf({ ...nft, functionName: 'mint', args: [me] }),
       done: ({ logs }) => (tokens[place] = mintedToken(logs, deviceContract)),
     })
@@ -85,7 +85,7 @@ async function approvalSteps(
   return [
     {
       what: 'let the registry take device NFTs that you register',
-      gas: 50_000n,
+      gas: 70_000n,
       call: () => callOf({ ...nft, functionName: 'setApprovalForAll', args: [registry, true] }),
     },
   ]

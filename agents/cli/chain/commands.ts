@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Commands that speak to a chain: their options and examples. What they do is in the file of each, loaded when it is called. */
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { IssueOptions, RenewOptions } from '../cert.ts'
 import type { IssueOptions as OfferOptions, TypeOptions } from '../credential.ts'
 import type { NetworkOptions } from './network.ts'
@@ -36,6 +36,10 @@ const withDocument = (command: Command): Command =>
     .option('--gateway <url>', 'gateway to leave the document at (default: that of the local run)')
     .option('--ipfs-gateway <url>', 'where ipfs: URIs are asked')
 
+const token = (text: string): string => {
+  if (/^\d{1,78}$/.test(text)) return text
+  throw new InvalidArgumentError('a token id was expected: a whole number.')
+}
 const list = (value: string, before: string[]): string[] => [...before, value]
 const example = (command: Command, ...lines: string[]): Command =>
   command.addHelpText(
@@ -176,7 +180,7 @@ function addDevice(device: Command, state: State, whole: Whole): void {
     .requiredOption('--project <id>', 'project id')
     .option('--keys <file>', 'keys of the device, where they are at hand')
     .option('--offer <file>', 'what run device --offer printed, where the device keeps its keys')
-    .option('--token-id <id>', 'device NFT (default: a free one, or a new one)')
+    .option('--token-id <id>', 'device NFT (default: a free one, or a new one)', token)
     .action(async (options: SpendOptions & { project: string }) => (await load()).registerDevice(state(), options))
 
   example(withDocument(spending(device.command('update'))), 'device update 0x… --keys sensor.keys.json')
@@ -281,7 +285,7 @@ function addCert(cert: Command, state: State, whole: Whole): void {
   example(spending(cert.command('revoke')), 'cert revoke pump1', 'cert revoke pump1 --issuer-keys hub.keys.json --yes')
     .description('Revokes a certificate and all below it, for good')
     .argument('<certificate>', 'folder or id')
-    .option('--issuer-keys <file>', 'keys of a device above it (default: the paying key is the owner of its device)')
+    .option('--issuer-keys <file>', 'keys of a device above it (not needed where the paying key is the owner of its device)')
     .action(async (name: string, options: SpendOptions & { issuerKeys?: string }) =>
       (await load()).revokeCertificate(state(), name, options),
     )
@@ -345,6 +349,11 @@ function addCredential(credential: Command, state: State, whole: Whole): void {
     .action(async (device: string, type: string, options: SpendOptions & { creator?: string; suspend: boolean; resume: boolean }) =>
       (await load()).revokeCredential(state(), device, type, options),
     )
+
+  example(spending(credential.command('cancel')), 'credential cancel offer.json')
+    .description('Takes an offer back that was not taken yet; its issuer only. Revoking a credential leaves offers open')
+    .argument('<offer>', 'file that credential issue wrote')
+    .action(async (offer: string, options: SpendOptions) => (await load()).cancelOffer(state(), offer, options))
 
   example(onNetwork(credential.command('list')), 'credential list 0x… --json')
     .description('Credentials that a device took, with what they are now')

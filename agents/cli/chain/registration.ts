@@ -16,8 +16,12 @@ import { callOf, type Purse, type Step } from './spend.ts'
 
 /** Seconds that a consent made by a command is good for. */
 const CONSENT_SECONDS = 3_600n
-/** Gas of a registration with its wallet, for the question. */
-export const REGISTER_GAS = 480_000n
+/** Most gas of a registration with its wallet, without its URI; and of each word of that, which is stored. */
+const REGISTER_GAS = 600_000n
+const WORD_GAS = 26_000n
+
+/** Most gas of a document's URI. */
+const uriGas = (uri: string): bigint => BigInt(Math.ceil(Buffer.byteLength(uri) / 32) + 1) * WORD_GAS
 
 /** A device whose keys are at hand, or that offered itself (`run device --offer`). */
 export interface Candidate {
@@ -38,6 +42,10 @@ const offerSchema = z.object({
   registration: z.object({ typed: z.object({ signature: hex, deadline: z.string().regex(/^\d+$/).transform(BigInt) }) }),
 })
 type Offer = z.output<typeof offerSchema>
+
+/** Mistakes of a file, on one line. */
+export const mistakesOf = ({ issues }: z.ZodError): string =>
+  issues.map(({ path, message }) => `${path.join('.')}${path.length > 0 ? ': ' : ''}${message}`).join('; ')
 
 /**
  * @param sources  exactly one of the two
@@ -66,7 +74,7 @@ export function readCandidate({ keys: keysFile, offer: offerFile }: { keys?: str
       message: 'This is no offer of a device.',
       details: {
         file,
-        reason: cause instanceof z.ZodError ? z.prettifyError(cause) : cause instanceof Error ? cause.message : String(cause),
+        reason: cause instanceof z.ZodError ? mistakesOf(cause) : cause instanceof Error ? cause.message : String(cause),
       },
       next: 'trellis run device --config FILE --offer, with registration.* in its configuration',
       cause,
@@ -160,12 +168,13 @@ export function registerStep(
   { network }: Purse,
   project: ProjectFacts,
   device: DeviceId,
+  uri: string,
   sign: () => Promise<SignedRegistration>,
   done?: (receipt: TransactionReceipt) => void,
 ): Step {
   const value = project.type === 'virtual' ? project.price : 0n
   return {
-    ...{ what: `register ${didOf(device)} in project ${project.id}`, gas: REGISTER_GAS, value },
+    ...{ what: `register ${didOf(device)} in project ${project.id}`, gas: REGISTER_GAS + uriGas(uri), value },
     ...(done !== undefined && { done }),
     call: async () => {
       const { registration, deadline, signature } = await sign()
@@ -179,12 +188,15 @@ export function registerStep(
 
 /** Most devices of one transaction: it may use 16.78M gas (EIP-7825), and a long URI costs more. */
 const BATCH_SIZE = 32
-/** Gas of each registration of a batch, for the question. */
-const BATCH_GAS = 400_000n
+/** Most gas of each registration of a batch, without its URI; and of the whole. */
+const BATCH_GAS = 420_000n
+const TRANSACTION_GAS = 16_777_216n
 
 /** A device of a batch. */
 export interface BatchEntry {
   device: DeviceId
+  /** Where its document lies. */
+  uri: string
   /** Makes its device NFT, where that is not there yet. */
   mint: Step | undefined
   sign: (deadline: bigint) => Promise<SignedRegistration>
@@ -205,13 +217,15 @@ export function batchSteps(
     const part = devices.slice(from, from + BATCH_SIZE)
     for (const { mint } of part) if (mint !== undefined) steps.push(mint)
     if (part.length === 1) {
-      const [{ device, sign }] = part as [BatchEntry]
-      steps.push(registerStep(purse, project, device, async () => sign(await consentDeadline(purse.network)), done))
+      const [{ device, uri, sign }] = part as [BatchEntry]
+      steps.push(registerStep(purse, project, device, uri, async () => sign(await consentDeadline(purse.network)), done))
       continue
     }
     const value = project.type === 'virtual' ? project.price * BigInt(part.length) : 0n
+    const most = part.reduce((sum, { uri }) => sum + BATCH_GAS + uriGas(uri), 0n)
+    const gas = most < TRANSACTION_GAS ? most : TRANSACTION_GAS
     steps.push({
-      ...{ what: `register ${part.length} devices in project ${project.id}`, gas: BATCH_GAS * BigInt(part.length), value, done },
+      ...{ what: `register ${part.length} devices in project ${project.id}`, gas, value, done },
       call: async () => {
         const deadline = await consentDeadline(purse.network)
         const signed = await Promise.all(part.map(({ sign }) => sign(deadline)))

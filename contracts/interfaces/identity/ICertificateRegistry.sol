@@ -26,7 +26,8 @@ interface ICertificateRegistry {
 
     /// @notice A certificate, as issuer, subject and owner sign it.
     /// @dev `Certificate(bytes32 digest,address device,bytes32 parent,bytes32 spkiHash,uint40 notBefore,uint40 notAfter,bool ca,
-    /// uint8 pathLen,string name,bytes32 replaces,uint256 deadline)`.
+    /// uint8 pathLen,string name,bytes32 replaces,uint256 tokenId,uint32 generation,uint256 deadline)`: the two before the deadline are those
+    /// of `standing`.
     struct Certificate {
         /// @dev SHA-256 of the X.509 certificate (DER).
         bytes32 digest;

@@ -39,7 +39,7 @@ export interface CliNetwork {
   run: (...args: string[]) => Promise<Ended>
   /** With --json, and it must go well. */
   asked: (...args: string[]) => Promise<Record<string, unknown>>
-  /** With --json and --yes, and it must go well. */
+  /** With --json and --yes, and it must go well; never for more gas than was told. */
   done: (...args: string[]) => Promise<Record<string, unknown>>
   /** It must fail with this code, and nothing may be sent. What it told. */
   refused: (code: string, ...args: string[]) => Promise<string>
@@ -94,17 +94,23 @@ export async function startCliNetwork(): Promise<CliNetwork> {
 
   const start = (...args: string[]): ChildProcess => startCli(folder, ...args)
   const run = (...args: string[]): Promise<Ended> => ended(start(...args))
-  const well = async (...args: string[]): Promise<Record<string, unknown>> => {
-    const { code, out, err, json } = await run(...args)
-    expect(code, `${args.join(' ')}\n${out}${err}`).to.equal(0)
-    return json
+  const well = async (...args: string[]): Promise<Record<string, unknown>> => (await wellTold(...args)).json
+  const wellTold = async (...args: string[]): Promise<Ended> => {
+    const ended = await run(...args)
+    expect(ended.code, `${args.join(' ')}\n${ended.out}${ended.err}`).to.equal(0)
+    return ended
   }
   return {
     ...{ rpcUrl: chain.rpcUrl, folder, gateway, client, documents, start, run },
     at: (name) => readDeployment(join(folder, 'addresses', '31337.json')).contracts[name]!.address,
     file: (name) => join(folder, name),
     asked: (...args) => well(...args, '--json'),
-    done: (...args) => well(...args, '--json', '--yes'),
+    async done(...args) {
+      const { json, err } = await wellTold(...args, '--json', '--yes')
+      const most = /and (\d+) gas at up to/.exec(err)?.[1]
+      if (most !== undefined) expect(Number(json['gasUsed']), err).to.be.at.most(Number(most))
+      return json
+    },
     async refused(code, ...args) {
       const before = await client.getBlockNumber()
       const { code: exit, out, err } = await run(...args)

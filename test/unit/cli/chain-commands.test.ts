@@ -27,7 +27,15 @@ describe('cli/chain/commands', () => {
         'project metadata',
       ],
       ...['did new', 'did show', 'did publish', 'did resolve'],
-      ...['credential type', 'credential issue', 'credential claim', 'credential status', 'credential revoke', 'credential list'],
+      ...[
+        'credential type',
+        'credential issue',
+        'credential claim',
+        'credential status',
+        'credential revoke',
+        'credential cancel',
+        'credential list',
+      ],
       ...['device register', 'device update', 'device rotate', 'device remove', 'device batch', 'device show', 'device list'],
     ])
   })
