@@ -23,6 +23,8 @@ export interface Result {
 interface Stage {
   name: string
   needs?: readonly string[]
+  /** What is around the network (package, documentation, page): run by `--around`, which runs nothing else, and by `--deep`. */
+  around?: boolean
   /** Runs with nothing beside it: it measures time or fills the machine itself. */
   alone?: boolean
   run: () => Promise<Result>
@@ -105,8 +107,8 @@ const stages: Stage[] = [
   // First: it waits more than it works, beside stages that only work.
   { name: 'faults', needs: ['set-up'], run: () => mocha('faults', ['test/faults'], 300_000) },
   { name: 'typecheck', needs: ['set-up'], run: () => check(TOOLS.tsc, ['-p', '.']) },
-  { name: 'typecheck of the page', needs: ['set-up'], run: () => check(TOOLS.tsc, ['-p', 'agents/portal/web']) },
-  { name: 'typecheck of its tests', needs: ['set-up'], run: () => check(TOOLS.tsc, ['-p', 'test/browser']) },
+  { name: 'typecheck of the page', around: true, needs: ['set-up'], run: () => check(TOOLS.tsc, ['-p', 'agents/portal/web']) },
+  { name: 'typecheck of its tests', around: true, needs: ['set-up'], run: () => check(TOOLS.tsc, ['-p', 'test/browser']) },
   { name: 'layers', run: () => check(at('scripts', 'layers.ts')) },
   { name: 'generated', needs: ['set-up'], run: () => check(at('scripts', 'generate.ts'), ['--check']) },
   { name: 'selectors', needs: ['set-up'], run: () => check(at('scripts', 'selectors.ts'), ['--check']) },
@@ -119,12 +121,12 @@ const stages: Stage[] = [
     run: async () => parseSolidity(await node(TOOLS.hardhat, ['test', 'solidity'], { env, timeoutSeconds: LIMIT_SECONDS })),
   },
   { name: 'unit', needs: ['set-up'], run: () => mocha('unit', ['test/unit'], 60_000) },
-  { name: 'package', needs: ['set-up', 'generated'], run: () => mocha('package', ['test/package'], 600_000) },
+  { name: 'package', around: true, needs: ['set-up', 'generated'], run: () => mocha('package', ['test/package'], 600_000) },
   { name: 'circuits', needs: ['set-up'], run: () => mocha('circuits', ['test/circuits'], 300_000) },
   { name: 'integration', needs: ['set-up', 'generated'], run: () => mocha('integration', ['test/integration'], 120_000, 2) },
-  { name: 'docs', needs: ['set-up'], run: () => mocha('docs', ['test/docs'], 420_000) },
+  { name: 'docs', around: true, needs: ['set-up'], run: () => mocha('docs', ['test/docs'], 420_000) },
   ...(deep ? [{ name: 'fault mutants', needs: ['set-up'], alone: true, run: () => check(at('scripts', 'mutate-faults.ts')) }] : []),
-  { name: 'browser', needs: ['set-up'], alone: true, run: () => mocha('browser', ['test/browser'], 180_000) },
+  { name: 'browser', around: true, needs: ['set-up'], alone: true, run: () => mocha('browser', ['test/browser'], 180_000) },
   { name: 'end to end', needs: ['set-up'], alone: true, run: () => mocha('end to end', ['test/e2e'], 300_000, 2) },
 ]
 
@@ -171,9 +173,12 @@ export async function schedule(list: readonly Stage[], width: number, onDone: (r
   return list.flatMap(({ name }) => rows.get(name) ?? [])
 }
 
+/** `npm test` leaves out what is around the network, `--around` runs that alone, `--deep` runs all. */
+const chosenByFlag = ({ name, around = false }: Stage): boolean => deep || name === 'set-up' || around === process.argv.includes('--around')
+
 async function main(): Promise<void> {
   const only = process.argv[process.argv.indexOf('--only') + 1]?.split(',')
-  const chosen = process.argv.includes('--only') ? stages.filter(({ name }) => only?.includes(name)) : stages
+  const chosen = process.argv.includes('--only') ? stages.filter(({ name }) => only?.includes(name)) : stages.filter(chosenByFlag)
   if (process.argv.includes('--list') || chosen.length === 0) {
     console.log(stages.map(({ name }) => name).join('\n'))
     process.exitCode = chosen.length === 0 ? 1 : 0
