@@ -67,7 +67,10 @@ describe('the package', function () {
   it('holds built code with types and no test, key, machine path or install script', () => {
     const all = readdirSync(installed(), { recursive: true, encoding: 'utf8' }).filter((path) => !path.startsWith('node_modules'))
     // What a new project begins with has a test of its own.
-    const wrong = all.filter((path) => !path.startsWith('templates') && /(^|\/)(test|mocks|\.trellis|cache|build)(\/|$)|\.test\.|zkey|\.t\.sol|\.pem$|\.env/.test(path))
+    const wrong = all.filter(
+      (path) =>
+        !path.startsWith('templates') && /(^|\/)(test|mocks|\.trellis|cache|build)(\/|$)|\.test\.|zkey|\.t\.sol|\.pem$|\.env/.test(path),
+    )
     expect(wrong).to.deep.equal([])
     const home = at().replace(/[\\/]+$/, '')
     for (const path of files(installed(), (path) => /\.(js|json|ts|map|md)$/.test(path)))
