@@ -8,8 +8,10 @@ import { expect } from 'chai'
 import { format } from 'prettier'
 import { service as coordinator } from '../../agents/coordinator/service.ts'
 import { service as gateway } from '../../agents/gateway/service.ts'
+import { service as indexer } from '../../agents/indexer/service.ts'
 import { loadConfig } from '../../agents/kit/config.ts'
 import { readSecretFile } from '../../agents/kit/secret-file.ts'
+import { service as portal } from '../../agents/portal/server/service.ts'
 import { proverConfig } from '../../agents/prover/config.ts'
 import { at } from '../../scripts/shell.ts'
 import { needs } from './support/engines.ts'
@@ -36,7 +38,13 @@ describe('units', function () {
   })
 
   it('set fields that the services have, and take the key as a credential wherever there is one', () => {
-    const schemas = { gateway: gateway.config, coordinator: coordinator.config, prover: proverConfig }
+    const schemas = {
+      gateway: gateway.config,
+      coordinator: coordinator.config,
+      prover: proverConfig,
+      indexer: indexer.config,
+      portal: portal.config,
+    }
     expect(units.sort()).to.deep.equal(
       Object.keys(schemas)
         .map((name) => `trellis-${name}.service`)
@@ -49,11 +57,11 @@ describe('units', function () {
           line.split(' ').map((pair) => pair.split('=') as [string, string]),
         ),
       )
-      const config = loadConfig(name, schema, { env, flags: name === 'coordinator' ? { projects: ['1'] } : {} }) as {
+      const config = loadConfig(name, schema, { env, flags: name === 'coordinator' || name === 'portal' ? { projects: ['1'] } : {} }) as {
         key?: object
-        dataFolder: string
+        dataFolder?: string
       }
-      expect(config.dataFolder).to.equal(`%S/trellis-${name}`)
+      if ('dataFolder' in schema.shape) expect(config.dataFolder).to.equal(`%S/trellis-${name}`)
       if ('key' in schema.shape) expect(config.key).to.deep.equal({ keyFile: '%d/key', passwordFile: '%d/password' })
       expect(unit.includes('LoadCredential=key:')).to.equal('key' in schema.shape)
       expect(unit).to.contain('RestartPreventExitStatus=78')
@@ -80,6 +88,6 @@ describe('units', function () {
     const compose = readFileSync(at('deploy', 'compose', 'compose.yaml'), 'utf8')
     await format(compose, { parser: 'yaml' })
     const commands = [...compose.matchAll(/^ {4}command: \['(\w+)', '--config'/gm)].map(([, name]) => name)
-    expect(commands).to.deep.equal(['gateway', 'coordinator', 'prover'])
+    expect(commands).to.deep.equal(['gateway', 'coordinator', 'prover', 'indexer', 'portal'])
   })
 })
