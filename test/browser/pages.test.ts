@@ -67,7 +67,7 @@ describe('the pages', function () {
   it('show what the run says', async () => {
     const { page, hosts, errors } = await open(net.browser)
     const says: Record<string, (string | RegExp)[]> = {
-      overview: ['512 readings proven', 'paid', 'Settled\n8', 'The lattice'],
+      overview: [/Readings proven\s+512/, 'paid', 'Settled\n8', 'The lattice'],
       devices: [device.slice(0, 6), 'humidity', '4 devices'],
       device: [`did:io:${device}`, 'Window 0', 'Window 1', 'Settled', 'Trellis sensors #', '0.128 TTT'],
       tasks: ['All\n8', 'Window 1', 'Settled'],
@@ -75,7 +75,7 @@ describe('the pages', function () {
       prover: ['To be claimed', /0\.[1-8] TTT/],
       proof: ['64, from sequence', 'Paid to device', '0.064 TTT', 'public local set-up'],
       refusals: ['Nothing was refused', 'No task was put aside'],
-      contracts: ['TaskEscrow', 'never changes', 'operator admin', 'Terms of project'],
+      contracts: ['TaskEscrow', 'never changes', 'administrator', 'guardian', 'addOperator', 'Terms of project'],
     }
     for (const [name, texts] of Object.entries(says)) {
       await visit(page, name)

@@ -6,14 +6,14 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import type { Browser, Page } from 'playwright-core'
 import type { Network, TaskEvent, Totals } from '../../../agents/portal/api.ts'
+import { POLICY } from '../../../agents/portal/server/page.ts'
 import type { Row } from '../../../scripts/bench.ts'
 import { at, node } from '../../../scripts/shell.ts'
 import { launch, missing } from '../../browser/support/browser.ts'
-import { servePage } from '../../browser/support/stand-in.ts'
 
 const RATES = [250, 500, 1_000, 2_000, 4_000, 8_000]
 const FRAMES = 30
@@ -51,6 +51,20 @@ const taskOf = (n: number): TaskEvent => ({
   reason: null,
   at: Date.now(),
 })
+
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+}
+
+function servePage(path: string, answer: ServerResponse): void {
+  const file = extname(path) in types ? path : '/index.html'
+  answer.writeHead(200, { 'content-type': types[extname(file)], 'content-security-policy': POLICY })
+  answer.end(readFileSync(join(at('build', 'portal'), file)))
+}
 
 /** Serves the page and, to who listens, `rate` events a second; the block's number counts them. */
 async function startFlood(): Promise<{ url: string; rate: number; sent: number; close: () => void }> {

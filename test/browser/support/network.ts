@@ -7,7 +7,6 @@ import type { Browser } from 'playwright-core'
 import { sensorDataset } from '../../../agents/cli/local/dataset.ts'
 import { LocalRun, type Running, until } from '../../e2e/support/local-run.ts'
 import { launch, missing } from './browser.ts'
-import { type StandIn, standIn } from './stand-in.ts'
 
 /** From the middle of the default rows, where three motes rise above their threshold. */
 const FIRST = 96
@@ -21,7 +20,6 @@ export interface Network {
 }
 
 let network: Promise<Network> | undefined
-let portal: StandIn | undefined
 
 async function begin(): Promise<Network> {
   const run = new LocalRun()
@@ -35,10 +33,7 @@ async function begin(): Promise<Network> {
   const browser = await launch()
   // Devices are on their way: what follows is live.
   await until('the devices', () => (start.stdout().includes('devices replay') ? true : undefined), start, 120)
-  const { ports, children } = run.record()!
-  if ('portal' in children && 'portal' in ports) return { run, start, browser, url: `http://127.0.0.1:${String(ports.portal)}` }
-  portal = await standIn(() => run.record(), join(run.folder, 'addresses', '31337.json'))
-  return { run, start, browser, url: portal.url }
+  return { run, start, browser, url: `http://127.0.0.1:${run.record()!.ports.portal}` }
 }
 
 /** The network, with its devices on their way. Skips the tests of the caller where there is no browser. */
@@ -64,6 +59,5 @@ after(async function () {
   if (network === undefined) return
   const found = await network
   await found.browser.close()
-  await portal?.close()
   await found.run.end()
 })

@@ -87,11 +87,25 @@ function addTotals(totals: Totals): void {
   put({ totals, rates })
 }
 
+let genesis: string | undefined
+
+/** Tells which chain the page shows, where it was read before the stream said it. */
+export function noteGenesis(hash: string): void {
+  genesis ??= hash
+}
+
 /** @param onStateLost  called when what was read before may be wrong: events were dropped, or the chain began anew */
 export function startLive(onStateLost: (why: 'gap' | 'reset') => void): () => void {
   let source: EventSource | undefined
   let again: ReturnType<typeof setTimeout> | undefined
   let waitMs = 500
+  /** Another chain: nothing of the one before stays. A first chain is none. */
+  const begin = (): void => {
+    if (genesis === undefined) return
+    genesis = undefined
+    put({ ...empty(), link: 'open', heardAt: Date.now(), resetAt: Date.now() })
+    onStateLost('reset')
+  }
   const open = (): void => {
     source = new EventSource('/api/v1/events')
     source.onopen = () => {
@@ -118,12 +132,14 @@ export function startLive(onStateLost: (why: 'gap' | 'reset') => void): () => vo
     on<TaskEvent>('task', (item) => put({ tasks: onTop(has('tasks'), item, (other) => other.id === item.id) }))
     on<RefusalEvent>('refusal', (item) => put({ refusals: [item, ...has('refusals')].slice(0, KEPT) }))
     on<Totals>('totals', addTotals)
-    on<ChainEvent>('chain', ({ block }) => put({ block }))
-    on<unknown>('gap', () => onStateLost('gap'))
-    on<unknown>('reset', () => {
-      put({ ...empty(), link: 'open', heardAt: Date.now(), resetAt: Date.now() })
-      onStateLost('reset')
+    on<ChainEvent>('chain', ({ block, genesisHash }) => {
+      // Also a stream that was opened anew may be of another chain.
+      if (genesis !== undefined && genesis !== genesisHash) begin()
+      genesis = genesisHash
+      put({ block })
     })
+    on<unknown>('gap', () => onStateLost('gap'))
+    on<unknown>('reset', begin)
   }
   open()
   return () => {

@@ -8,15 +8,26 @@ import type { Hex } from '../../../protocol/ids.ts'
 
 import { chain } from './chain.ts'
 import { query, read } from './http.ts'
-import { useLive } from './live.ts'
+import { noteGenesis, useLive } from './live.ts'
 
 const SLOW_MS = 15_000
 const LIVE_MS = 4_000
 /** The most of the coordinator's list that the page holds. */
 const TASK_PAGES = 4
 
+let before: Network | undefined
+
+/** Terms do not change with the gateway's health: those of the same chain stay when it is silent. */
+async function readNetwork(signal: AbortSignal): Promise<Network> {
+  const found = await read<Network>('/network', signal)
+  noteGenesis(found.genesisHash)
+  const terms = before?.genesisHash === found.genesisHash ? { ...before.terms, ...found.terms } : found.terms
+  before = { ...found, terms }
+  return before
+}
+
 export const useNetwork = (): UseQueryResult<Network> =>
-  useQuery({ queryKey: ['network'], queryFn: ({ signal }) => read<Network>('/network', signal), refetchInterval: SLOW_MS })
+  useQuery({ queryKey: ['network'], queryFn: ({ signal }) => readNetwork(signal), refetchInterval: SLOW_MS })
 
 export interface Token {
   address: Hex

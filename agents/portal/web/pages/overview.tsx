@@ -56,30 +56,43 @@ export function Overview(): ReactNode {
   )
 }
 
-const paidOf = (totals: Totals | undefined, token: string | undefined): bigint | undefined => {
+/** Null while nobody has counted it: the chain's history is read by the indexer. */
+const paidOf = (totals: Totals | undefined, token: string | undefined): bigint | null | undefined => {
   if (totals === undefined || token === undefined) return undefined
   const entry = Object.entries(totals.paid).find(([address]) => address.toLowerCase() === token.toLowerCase())
-  return BigInt(entry?.[1] ?? 0)
+  return entry === undefined ? null : BigInt(entry[1])
 }
 
 function Hero({ totals }: { totals: Totals | undefined }): ReactNode {
   const token = useToken()
   const paid = paidOf(totals, token?.address)
-  const gas = totals === undefined || totals.proofs === 0 ? undefined : Number(BigInt(totals.gasUsed)) / totals.proofs
+  const gas =
+    totals === undefined || totals.proofs === 0 || totals.gasUsed === '0' ? undefined : Number(BigInt(totals.gasUsed)) / totals.proofs
   const stats: [string, string | undefined, string][] = [
     ['Devices', totals && compact(totals.devices), 'registered and sending'],
     ['Readings', totals && compact(totals.readings), 'stored by the gateway'],
     ['Readings / s', totals && rate(totals.readingsPerSecond), 'at this moment'],
     ['Proofs', totals && compact(totals.proofs), 'verified on chain'],
-    ['Gas / proof', totals && (gas === undefined ? '–' : compact(Math.round(gas))), 'verification and pay'],
+    ['Gas / proof', totals && (gas === undefined ? '–' : compact(Math.round(gas))), 'assigned, verified, paid'],
   ]
-  const paidText = paid === undefined ? undefined : amount(paid, token?.decimals)
+  const paidText = paid === undefined || paid === null ? undefined : amount(paid, token?.decimals)
   return (
     <>
       <header className="hero">
         <h1>
-          {totals === undefined ? <Skeleton chars={7} /> : <span className="figure">{count(totals.settled)}</span>} readings proven,{' '}
-          {paidText === undefined ? <Skeleton chars={6} /> : <span className="figure">{paidText}</span>} {token?.symbol ?? ''} paid.
+          {/* Figures stand last: nothing moves when they grow. */}
+          <span>
+            Readings proven {totals === undefined ? <Skeleton chars={5} /> : <span className="figure">{count(totals.settled)}</span>}
+          </span>
+          <span>
+            {paid === null ? (
+              'and paid for'
+            ) : (
+              <>
+                {token?.symbol ?? ''} paid {paidText === undefined ? <Skeleton chars={5} /> : <span className="figure">{paidText}</span>}
+              </>
+            )}
+          </span>
         </h1>
         <p>
           Devices sign what they measure. Every window is proven, verified on chain, and paid to the wallet of the device that measured it.
