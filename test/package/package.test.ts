@@ -46,6 +46,7 @@ describe('the package', function () {
     writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
     const done = await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder })
     expect(done.code, done.output).to.equal(0)
+    // Its contract is no `.sol` here: the repository's own compiler would want it, without the package.
     cpSync(join(import.meta.dirname, 'consumer'), folder, { recursive: true })
 
     chain = await startAnvil(this)
@@ -153,7 +154,7 @@ describe('the package', function () {
     }
     const input = {
       language: 'Solidity',
-      sources: { 'Cooling.sol': { content: readFileSync(join(folder, 'Cooling.sol'), 'utf8') } },
+      sources: { 'Cooling.sol': { content: readFileSync(join(folder, 'Cooling.sol.txt'), 'utf8') } },
       settings: { outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object'] } } },
     }
     // By the package's exports, as every resolver of npm's does.
