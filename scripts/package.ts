@@ -177,7 +177,8 @@ export async function buildPackage(): Promise<'built' | 'fresh'> {
   copy('contracts', (path) => path.endsWith('.sol') && !short(path).startsWith('contracts/mocks/'))
   copy('circuits', () => true)
   copy('templates', () => true)
-  copy('deploy', (path) => path.endsWith('.json') && !short(path).startsWith('deploy/addresses/'))
+  // Named one by one: an operator keeps keys and addresses beside them.
+  copy('deploy', (path) => /^deploy\/(canonical|layouts|networks)\/[^/]+\.json$/.test(short(path)))
   for (const file of ['README.md', 'LICENSE', 'LICENSES']) cpSync(at(file), dist(file), { recursive: true })
   writeFileSync(dist('package.json'), `${JSON.stringify(manifest(), undefined, 2)}\n`)
   mkdirSync(dirname(stamp), { recursive: true })

@@ -63,6 +63,14 @@ export async function backup(stateOption: string | undefined, options: BackupOpt
     const entries: Entry[] = []
     for (const [i, target] of targets.entries()) {
       for (const [place, found] of places[i]!.entries()) entries.push(...(await copyPlace(folder, target, place, found)))
+      // Of a service that somebody named there is something, or its folder is elsewhere than this configuration says.
+      if (state === undefined && places[i]!.length > 0 && !entries.some(({ label }) => label === target.label))
+        throw new TrellisError({
+          code: 'NOTHING_TO_BACK_UP',
+          message: `Where ${target.label} should keep its store there is nothing.`,
+          details: { configuration: target.config },
+          next: 'run it where the service runs, with its environment, or name its data folder in the configuration',
+        })
       print.step(`${target.label}: ${entries.filter(({ label }) => label === target.label).length} files`)
     }
     entries.push(...(await (state === undefined ? configurations(folder, targets) : plainFiles(folder, state))))

@@ -233,6 +233,14 @@ describe('a backup of stores', function () {
       expect(existsSync(join(folder, 'c', 'data', 'x-y', 'gateway.sqlite'))).to.equal(true)
     })
 
+    it('refuses to be a backup of nothing', () => {
+      const config = setUp('a')
+      rmSync(join(folder, 'a', 'data'), { recursive: true, force: true })
+      const said = trellis('backup', '--out', 'none.backup', '--service', ...config)
+      expect(said.stderr).to.contain('NOTHING_TO_BACK_UP')
+      expect(existsSync(join(folder, 'none.backup'))).to.equal(false)
+    })
+
     it('refuses a file that is cut short or changed, and a store of a newer program', () => {
       trellis('backup', '--out', 'b.backup', '--service', ...setUp('a'))
       const file = join(folder, 'b.backup')

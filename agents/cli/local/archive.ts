@@ -16,7 +16,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { createGunzip, createGzip } from 'node:zlib'
+import { createGzip } from 'node:zlib'
 import { z } from 'zod'
 import { backupDamaged, syncFile } from '../../kit/backup.ts'
 import { TrellisError } from '../../protocol/errors.ts'
@@ -66,6 +66,15 @@ const TAR = ['--no-same-owner', '--no-same-permissions']
 
 /** Packs a folder with its manifest into `out`, readable by its owner only. @returns its size and hash */
 export async function pack(folder: string, manifest: Manifest, out: string): Promise<{ bytes: number; sha256: string }> {
+  // What could not be read again is refused now, not on the day when it is needed.
+  const parsed = manifestSchema.safeParse(manifest)
+  if (!parsed.success)
+    throw new TrellisError({
+      code: 'BACKUP_NAME',
+      message: 'A file that belongs into the backup has a name that a backup cannot carry.',
+      details: { reason: z.prettifyError(parsed.error) },
+      next: 'give it a name of letters, digits, dots, dashes and underscores',
+    })
   writeFileSync(join(folder, 'manifest.json'), `${JSON.stringify(manifest, undefined, 2)}\n`, { mode: 0o600 })
   const part = `${out}.part`
   rmSync(part, { force: true })
@@ -91,16 +100,10 @@ export async function pack(folder: string, manifest: Manifest, out: string): Pro
 
 /** Unpacks a backup into an empty folder and checks every file of it. @throws TrellisError BACKUP_DAMAGED | BACKUP_TOO_NEW */
 export async function unpack(file: string, folder: string): Promise<Manifest> {
-  try {
-    const tar = spawn('tar', ['-xf', '-', ...TAR, '-C', folder], { stdio: ['pipe', 'ignore', 'pipe'] })
-    const [said, closed] = endOf(tar)
-    tar.stdin.on('error', () => undefined)
-    await pipeline(createReadStream(file), createGunzip(), tar.stdin)
-    if ((await closed) !== 0) throw new Error(said())
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw error
-    throw backupDamaged({ file, reason: error instanceof Error ? error.message : String(error) })
-  }
+  statSync(file)
+  // From the file, not through a pipe: tar stops reading where the archive ends, which may be before the last byte.
+  const [said, closed] = endOf(spawn('tar', ['-xzf', file, ...TAR, '-C', folder], { stdio: ['ignore', 'ignore', 'pipe'] }))
+  if ((await closed) !== 0) throw backupDamaged({ file, reason: said() })
   const manifest = readManifest(file, join(folder, 'manifest.json'))
   for (const { at, bytes, sha256 } of manifest.entries) {
     const found = join(folder, 'data', at)

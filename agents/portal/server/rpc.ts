@@ -49,7 +49,7 @@ export function readCalls(body: unknown): Call | Call[] {
 const quantity = z.string().regex(/^0x[0-9a-f]{1,16}$/)
 const spanSchema = z.union([
   z.looseObject({ blockHash: z.string() }),
-  z.looseObject({ blockHash: z.undefined().optional(), fromBlock: quantity, toBlock: z.union([quantity, z.literal('latest')]) }),
+  z.looseObject({ blockHash: z.undefined().optional(), fromBlock: quantity, toBlock: quantity }),
 ])
 
 /** Logs are asked for over a span that is named: without its ends it would be all of the chain. */
@@ -58,8 +58,7 @@ function checkSpan(filter: unknown): void {
   if (!parsed.success) throw badRequest('eth_getLogs needs fromBlock and toBlock as numbers, or a blockHash.')
   if (parsed.data.blockHash !== undefined) return
   const { fromBlock, toBlock } = parsed.data as { fromBlock: string; toBlock: string }
-  // Up to the newest block, the node's own limit holds.
-  if (toBlock !== 'latest' && BigInt(toBlock) - BigInt(fromBlock) >= MOST_BLOCKS)
+  if (BigInt(toBlock) - BigInt(fromBlock) >= MOST_BLOCKS)
     throw badRequest('eth_getLogs takes a shorter span.', { blocks: Number(MOST_BLOCKS) })
 }
 

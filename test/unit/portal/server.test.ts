@@ -57,6 +57,7 @@ describe('the portal hands on', () => {
       rpc('eth_getLogs', { fromBlock: '0x0', toBlock: '0x2710' }),
       rpc('eth_getLogs', {}),
       rpc('eth_getLogs', { fromBlock: 'earliest', toBlock: 'latest' }),
+      rpc('eth_getLogs', { fromBlock: '0x0', toBlock: 'latest' }),
       Array.from({ length: 21 }, () => rpc('eth_chainId')),
       [],
       { ...rpc('eth_chainId'), more: 1 },
