@@ -74,9 +74,11 @@ export function parseMocha(done: Finished, report: MochaReport | undefined): Res
   }
 }
 
-/** @param jobs  test files at once; for tests that mostly wait for processes of their own */
+/** Files that end in `.deep.test.ts` are for `--deep`. @param jobs  test files at once; for tests that mostly wait for processes of their own */
 async function mocha(name: string, folders: readonly string[], timeoutMs: number, jobs = 1): Promise<Result> {
-  const specs = folders.flatMap((folder) => files(at(folder), (path) => path.endsWith('.test.ts'))).map(short)
+  const specs = folders
+    .flatMap((folder) => files(at(folder), (path) => path.endsWith('.test.ts') && (deep || !path.endsWith('.deep.test.ts'))))
+    .map(short)
   if (specs.length === 0) return { passed: 0, failed: 1, skipped: [], output: `no test files in ${folders.join(', ')}` }
   const reportFile = at('cache', 'test', `${name.replaceAll(' ', '-')}.json`)
   mkdirSync(at('cache', 'test'), { recursive: true })

@@ -137,7 +137,10 @@ export const service = defineService({
         routes: routes(modules, leases, hub),
       })
       stack.add('http', () => http.close())
-      stack.add('events', () => (events.close(), hub.close()))
+      stack.add('events', () => {
+        events.close()
+        hub.close()
+      })
       return { url: http.url, stop: () => stack.close() }
     } catch (error) {
       await stack.close()

@@ -65,7 +65,12 @@ export function ledgerReads(query: Query, windowItem: (row: Row) => WindowItem):
           last:
             last === undefined
               ? null
-              : { sequence: readings - 1, time: Number(row['last_time']), laneValue: last, channel: String(row['channel'] ?? '') },
+              : {
+                  sequence: readings - 1,
+                  time: Number(row['last_time']),
+                  laneValue: last,
+                  channel: (row['channel'] as string | null) ?? '',
+                },
         }
       })
     },
@@ -86,7 +91,7 @@ export function ledgerReads(query: Query, windowItem: (row: Row) => WindowItem):
         `select channel from windows where device_id = (select id from devices where project = $1 and device = $2) order by idx desc limit 1`,
         [project, device],
       )
-      return String(row?.['channel'] ?? '')
+      return (row?.['channel'] as string | null | undefined) ?? ''
     },
 
     async *measured(project, device, from, to) {
@@ -107,7 +112,10 @@ export function ledgerReads(query: Query, windowItem: (row: Row) => WindowItem):
         if (rows.length === 0) return
         const inside: Measured[] = []
         for (const row of rows) {
-          if (Number(row['first_time']) > to) return yield inside
+          if (Number(row['first_time']) > to) {
+            yield inside
+            return
+          }
           let time = Number(row['first_time'])
           for (const [i, { gap, value }] of lanesOf(row).entries()) {
             if (i > 0) time += gap

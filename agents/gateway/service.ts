@@ -160,7 +160,10 @@ export async function startGateway(
       ),
     })
     stack.add('http', () => http.close())
-    stack.add('events', () => (events.close(), hub.close()))
+    stack.add('events', () => {
+      events.close()
+      hub.close()
+    })
     base ||= http.url
     const { broker } = config
     const door =

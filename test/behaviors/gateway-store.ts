@@ -144,7 +144,9 @@ export function behavesAsGatewayStore(
       firstTime: String(origin + 320),
       lastTime: String(origin + 635),
     })
-    expect((await get<Page<StoredWindow>>(`${path}/windows?after=${windows.next}`)).items.map(({ index }) => index)).to.deep.equal([0])
+    expect((await get<Page<StoredWindow>>(`${path}/windows?after=${String(windows.next)}`)).items.map(({ index }) => index)).to.deep.equal([
+      0,
+    ])
     expect((await get<{ items: [] }>(`/v1/projects/7/devices/0x${'9'.repeat(40)}/windows`)).items).to.deep.equal([])
   })
 

@@ -167,7 +167,11 @@ function* pagesOf<T>(items: readonly T[], size: number): Generator<T[]> {
 }
 
 /** Calls `read` with ranges that follow each other up to `toBlock`; a range that a provider refuses is halved, down to one block. */
-export async function inRanges({ client, deployment, toBlock }: Reader, contract: string, read: (from: bigint, to: bigint) => Promise<void>) {
+export async function inRanges(
+  { client, deployment, toBlock }: Reader,
+  contract: string,
+  read: (from: bigint, to: bigint) => Promise<void>,
+) {
   let width = LOG_RANGE
   for (let from = BigInt(deployment.contracts[contract]?.block ?? 0); from <= toBlock;) {
     const to = from + width - 1n < toBlock ? from + width - 1n : toBlock
