@@ -109,6 +109,8 @@ const stages: Stage[] = [
   // First: it waits more than it works, beside stages that only work.
   { name: 'faults', needs: ['set-up'], run: () => mocha('faults', ['test/faults'], 300_000) },
   { name: 'typecheck', needs: ['set-up'], run: () => check(TOOLS.tsc, ['-p', '.']) },
+  // First: one long way through one network, beside all others.
+  { name: 'browser', around: true, needs: ['set-up'], run: () => mocha('browser', ['test/browser'], 180_000) },
   { name: 'typecheck of the page', around: true, needs: ['set-up'], run: () => check(TOOLS.tsc, ['-p', 'agents/portal/web']) },
   { name: 'typecheck of its tests', around: true, needs: ['set-up'], run: () => check(TOOLS.tsc, ['-p', 'test/browser']) },
   { name: 'layers', run: () => check(at('scripts', 'layers.ts')) },
@@ -128,7 +130,6 @@ const stages: Stage[] = [
   { name: 'integration', needs: ['set-up', 'generated'], run: () => mocha('integration', ['test/integration'], 120_000, 2) },
   { name: 'docs', around: true, needs: ['set-up'], run: () => mocha('docs', ['test/docs'], 420_000) },
   ...(deep ? [{ name: 'fault mutants', needs: ['set-up'], alone: true, run: () => check(at('scripts', 'mutate-faults.ts')) }] : []),
-  { name: 'browser', around: true, needs: ['set-up'], alone: true, run: () => mocha('browser', ['test/browser'], 180_000) },
   { name: 'end to end', needs: ['set-up'], alone: true, run: () => mocha('end to end', ['test/e2e'], 300_000, 2) },
 ]
 
